@@ -1,0 +1,16 @@
+//! The pure domain of peerd: identifiers, codes, policy, connection stages, ontology, objects and their merge,
+//! security.
+//!
+//! Nothing here does input or output, reads a clock or draws randomness: time and chance are arguments. What the
+//! daemon may do for a peer, and what becomes of a peer connection, is decided here and nowhere else.
+#![warn(missing_docs)]
+
+pub mod id;
+pub mod name;
+pub mod reason;
+pub mod security;
+pub mod time;
+
+pub use id::*;
+pub use reason::Reason;
+pub use time::Time;

@@ -1,0 +1,101 @@
+//! What a writer hands in.
+
+use bytes::Bytes;
+
+use crate::{FeedId, Revision, Table};
+
+/// What must be true of a record for the batch to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// The record does not exist.
+    Absent,
+    /// The record exists and was last written at this revision.
+    At(Revision),
+}
+
+/// One part of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// A condition. All conditions are checked, against the state before the batch, before any write.
+    Expect(Table, Bytes, Expect),
+    /// Write a record, whether it exists or not.
+    Put(Table, Bytes, Bytes),
+    /// Remove a record, whether it exists or not.
+    Delete(Table, Bytes),
+    /// Write a record of [`Table::Objects`] and move it to the end of its feed: its revision becomes its sequence in
+    /// that feed, and its earlier entry goes.
+    PutInFeed(FeedId, Bytes, Bytes),
+    /// Remove a record of [`Table::Objects`] and its entry in its feed (tombstone collection, purge).
+    DeleteFromFeed(FeedId, Bytes),
+    /// Append a record to the audit chain.
+    Audit(Bytes),
+}
+
+/// Conditions and writes that become durable together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    ops: Vec<Op>,
+}
+
+impl Batch {
+    /// A batch that asks for nothing yet.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// Adds a condition.
+    pub fn expect(&mut self, table: Table, key: impl Into<Bytes>, expect: Expect) -> &mut Batch {
+        self.push(Op::Expect(table, key.into(), expect))
+    }
+
+    /// Adds a write.
+    pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) -> &mut Batch {
+        self.push(Op::Put(table, key.into(), value.into()))
+    }
+
+    /// Adds a removal.
+    pub fn delete(&mut self, table: Table, key: impl Into<Bytes>) -> &mut Batch {
+        self.push(Op::Delete(table, key.into()))
+    }
+
+    /// Adds an object write that moves the object to the end of its feed.
+    pub fn put_in_feed(
+        &mut self,
+        feed: FeedId,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+    ) -> &mut Batch {
+        self.push(Op::PutInFeed(feed, key.into(), value.into()))
+    }
+
+    /// Adds an object removal that also leaves the feed.
+    pub fn delete_from_feed(&mut self, feed: FeedId, key: impl Into<Bytes>) -> &mut Batch {
+        self.push(Op::DeleteFromFeed(feed, key.into()))
+    }
+
+    /// Adds an audit record.
+    pub fn audit(&mut self, body: impl Into<Bytes>) -> &mut Batch {
+        self.push(Op::Audit(body.into()))
+    }
+
+    /// Adds everything of another batch.
+    pub fn append(&mut self, mut other: Batch) -> &mut Batch {
+        self.ops.append(&mut other.ops);
+        self
+    }
+
+    /// The parts in the order they were added.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+
+    fn push(&mut self, op: Op) -> &mut Batch {
+        self.ops.push(op);
+        self
+    }
+}

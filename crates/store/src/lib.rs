@@ -1,0 +1,19 @@
+//! Where an enrollment keeps what it knows: one set of traits, one conformance suite, several backends.
+//!
+//! A store is a set of ordered tables of small records. A reader sees committed records only; a writer hands in a
+//! [`Batch`] (conditions and writes) that becomes durable as a whole or not at all. The one serialised place is the
+//! commit: there conditions are checked, feed sequences are given out and the audit chain grows, so that no reader
+//! of a feed ever skips a change.
+//!
+//! Acknowledged means durable: when [`Store::commit`] returns, the batch survives `kill -9`.
+#![warn(missing_docs)]
+
+mod batch;
+mod error;
+mod table;
+mod traits;
+
+pub use batch::{Batch, Expect, Op};
+pub use error::Error;
+pub use table::{FeedId, Table, Topic};
+pub use traits::{AuditEntry, Change, Committed, Entry, Range, Revision, Sequence, Store};
