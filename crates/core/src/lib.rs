@@ -7,10 +7,13 @@
 
 pub mod id;
 pub mod name;
+pub mod port;
 pub mod reason;
 pub mod security;
+pub mod signature;
 pub mod time;
 
 pub use id::*;
+pub use port::{Clock, Rng};
 pub use reason::Reason;
 pub use time::Time;

@@ -1,0 +1,87 @@
+//! What is signed, and the two ports through which the domain signs and verifies.
+//!
+//! Keys live in the `identity` crate. Here is only the rule that keeps signatures apart: the purpose and the protocol
+//! version are part of what is signed, so that a signature made for one thing never passes for another.
+
+use std::fmt;
+
+use crate::EnrollmentId;
+
+/// What a signature is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// A link code.
+    LinkCode,
+    /// A peer invite code.
+    InviteCode,
+    /// A lifecycle message of a connection.
+    Lifecycle,
+    /// The announcement of a new identity by the old one.
+    IdentityRotation,
+}
+
+impl Purpose {
+    /// The domain-separation prefix, with the version of the signed format.
+    pub const fn context(self) -> &'static str {
+        match self {
+            Purpose::LinkCode => "peerd/v1/link-code",
+            Purpose::InviteCode => "peerd/v1/invite-code",
+            Purpose::Lifecycle => "peerd/v1/lifecycle",
+            Purpose::IdentityRotation => "peerd/v1/identity-rotation",
+        }
+    }
+
+    /// The bytes that are really signed for a message of this purpose.
+    pub fn input(self, message: &[u8]) -> Vec<u8> {
+        [self.context().as_bytes(), &[0], message].concat()
+    }
+}
+
+/// A public identity key: DER `SubjectPublicKeyInfo` of an ECDSA P-256 key.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct PublicKey(#[serde(with = "serde_bytes")] Vec<u8>);
+
+impl PublicKey {
+    /// A key from its DER `SubjectPublicKeyInfo`. Whether it is one shows when it verifies something.
+    pub fn from_spki(der: impl Into<Vec<u8>>) -> PublicKey {
+        PublicKey(der.into())
+    }
+
+    /// The DER `SubjectPublicKeyInfo`.
+    pub fn as_spki(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The id of the enrollment whose identity key this is.
+    pub fn enrollment_id(&self) -> EnrollmentId {
+        EnrollmentId::of_spki(&self.0)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.enrollment_id().short())
+    }
+}
+
+/// A key that was announced as unusable, or an operation of the key store that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the identity key could not sign")]
+pub struct CannotSign;
+
+/// Signs with the enrollment's identity key.
+pub trait Signer: fmt::Debug + Send + Sync {
+    /// The public half of the key that signs.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs [`Purpose::input`] of the message: ECDSA P-256 with SHA-256, fixed 64-byte form.
+    fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<[u8; 64], CannotSign>;
+}
+
+/// Verifies signatures of any enrollment.
+pub trait Verifier: fmt::Debug + Send + Sync {
+    /// Whether `signature` over the message was made for this purpose by the holder of `key`. An unreadable key or a
+    /// signature of the wrong form is `false`.
+    fn verify(&self, key: &PublicKey, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool;
+}
