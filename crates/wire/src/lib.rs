@@ -10,6 +10,7 @@ pub mod status;
 #[expect(
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes,
     clippy::pedantic,
     reason = "generated code follows its generator's style"
 )]

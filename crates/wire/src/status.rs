@@ -2,12 +2,12 @@
 //!
 //! Nothing else in the project constructs a [`tonic::Status`]; a lint holds that.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use peerd_core::Reason;
 use peerd_core::reason::Code;
 use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorInfo, StatusExt as _};
 
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "peerd";
@@ -90,10 +90,12 @@ pub const fn exit(code: Code) -> u8 {
 
 /// A refusal as a gRPC status with `google.rpc.ErrorInfo`.
 pub fn status(refusal: Refusal) -> Status {
-    #[expect(clippy::disallowed_types, reason = "the type of tonic-types' error details")]
-    let metadata: HashMap<String, String> = refusal.details.into_iter().collect();
-    let details = ErrorDetails::with_error_info(refusal.reason.word(), DOMAIN, metadata);
-    Status::with_error_details(grpc(refusal.reason.code()), refusal.message, details)
+    let info = ErrorInfo {
+        reason: refusal.reason.word().to_owned(),
+        domain: DOMAIN.to_owned(),
+        metadata: refusal.details.into_iter().collect(),
+    };
+    Status::with_error_details_vec(grpc(refusal.reason.code()), refusal.message, [info.into()])
 }
 
 /// The refusal in a status, as a client reads it. A status without a known reason becomes the nearest one.
