@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn b021_b022_a_proof_holds_for_its_own_secret_session_and_roles_only() {
-        let (a, b) = (EnrollmentId::from_bytes([1; 32]), EnrollmentId::from_bytes([2; 32]));
+        let (a, b) = (
+            EnrollmentId::from_bytes([1; 32]),
+            EnrollmentId::from_bytes([2; 32]),
+        );
         let secret = Secret::from_bytes([3; 32]);
         let proof = enroll_proof(&secret, &[4; 32], a, b);
         let valid = |secret: u8, binding: u8, dialer, acceptor, proof: &[u8]| {

@@ -86,7 +86,11 @@ pub(crate) fn read_identity(der: &CertificateDer<'_>) -> Result<IdentityCertific
     let names_itself = x509.issuer().as_raw() == x509.subject().as_raw();
     let signed_itself = x509.signature_algorithm == x509.tbs_certificate.signature
         && certificate
-            .verify_signature(ECDSA_P256_SHA256, x509.tbs_certificate.as_ref(), &x509.signature_value.data)
+            .verify_signature(
+                ECDSA_P256_SHA256,
+                x509.tbs_certificate.as_ref(),
+                &x509.signature_value.data,
+            )
             .is_ok();
     if !(issues_leaves && may_sign && names_itself && signed_itself) {
         return Err(Refusal::NotAnIdentity);
@@ -102,7 +106,9 @@ impl IdentityCertificate {
     /// The path check below takes its anchor as trusted and does not ask for its time.
     fn check_time(&self, now: Time) -> Result<(), Refusal> {
         let IdentityCertificate {
-            not_before, not_after, ..
+            not_before,
+            not_after,
+            ..
         } = *self;
         match now {
             _ if now < not_before => Err(Refusal::NotYetValid { not_before, now }),

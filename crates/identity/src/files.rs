@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::Error;
 
 /// No key or certificate of ours comes near this; what is larger is not one.
-const FILE_BYTES_MAX: u64 = 16 * 1024;
+const FILE_BYTES_MAX: usize = 16 * 1024;
 
 /// Makes the directory if it is not there, for its owner only.
 pub(crate) fn ensure_dir(dir: &Path) -> Result<(), Error> {
@@ -27,7 +27,10 @@ pub(crate) fn write_new(dir: &Path, name: &str, content: &[u8]) -> Result<(), Er
     let path = dir.join(name);
     let write = || -> std::io::Result<()> {
         // The temporary file is 0600 from its creation and vanishes if anything below fails.
-        let mut file = tempfile::Builder::new().prefix(name).suffix(".tmp").tempfile_in(dir)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(name)
+            .suffix(".tmp")
+            .tempfile_in(dir)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         file.persist_noclobber(&path)?;
@@ -90,15 +93,15 @@ fn open(path: &Path) -> Result<File, Error> {
 }
 
 fn read_open(path: &Path, file: &File) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let capacity = usize::try_from(FILE_BYTES_MAX).unwrap_or(0) + 1;
-    let mut content = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(FILE_BYTES_MAX + 1)
+    // Room for all of it at once, so that no copy of a key is left behind where the buffer was before it grew.
+    let mut content = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX + 1));
+    let mut bounded = file.take(FILE_BYTES_MAX as u64 + 1);
+    bounded
         .read_to_end(&mut content)
-        .and_then(|_| match content.len() < capacity {
-            true => Ok(()),
-            false => Err(ErrorKind::FileTooLarge.into()),
-        })
         .map_err(|source| failed(path, "read", source))?;
+    if content.len() > FILE_BYTES_MAX {
+        return Err(failed(path, "read", ErrorKind::FileTooLarge.into()));
+    }
     Ok(content)
 }
 

@@ -18,9 +18,9 @@ pub const KEY_FILE: &str = "identity.key";
 /// The file of the identity certificate, PEM.
 pub const CERTIFICATE_FILE: &str = "identity.crt";
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 /// An identity ends by rotation, not by its date.
-const LIFETIME: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(20 * 365 * 24);
 
 /// This enrollment's identity: its private key and the self-signed certificate that shows the public half.
 pub struct Identity {
@@ -54,7 +54,11 @@ impl Identity {
         };
         let certificate_pem = files::pem("CERTIFICATE", &identity.certificate);
         files::write_new(dir, CERTIFICATE_FILE, certificate_pem.as_bytes())?;
-        files::write_new(dir, KEY_FILE, files::pem("PRIVATE KEY", pkcs8.as_ref()).as_bytes())?;
+        files::write_new(
+            dir,
+            KEY_FILE,
+            files::pem("PRIVATE KEY", pkcs8.as_ref()).as_bytes(),
+        )?;
         Ok(identity)
     }
 

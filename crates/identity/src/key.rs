@@ -14,8 +14,8 @@ use peerd_core::signature::{PublicKey, Purpose, Verifier};
 ///
 /// An enrollment's id is a digest of these bytes, so one key must have one spelling: any other encoding is refused.
 const SPKI_PREFIX: [u8; 27] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ];
 const SPKI_BYTES: usize = SPKI_PREFIX.len() + 64;
 
@@ -143,7 +143,10 @@ mod tests {
         let spki = key.public_key().as_spki().to_vec();
         assert_eq!(p256_point(&spki).unwrap(), rcgen::PublicKeyData::der_bytes(&key));
         let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
-        assert_eq!(p256_point(&rcgen::PublicKeyData::subject_public_key_info(&p384)), None);
+        assert_eq!(
+            p256_point(&rcgen::PublicKeyData::subject_public_key_info(&p384)),
+            None
+        );
         assert!(Key::from_pkcs8(p384.serialized_der()).is_none());
     }
 }

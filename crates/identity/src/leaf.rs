@@ -19,9 +19,9 @@ use crate::key::Key;
 use crate::{Error, Identity};
 
 /// How far into the past a leaf is valid: peers whose clock is behind must accept it.
-const BACKDATED: Duration = Duration::from_secs(2 * 60 * 60);
+const BACKDATED: Duration = Duration::from_hours(2);
 /// How long a leaf is valid.
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(24);
 
 /// A leaf certificate with its key and the identity certificate that issued it.
 #[derive(Clone, Debug)]
@@ -34,11 +34,6 @@ impl Leaf {
     /// What is sent in a handshake: the leaf, then the identity certificate.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert
-    }
-
-    /// The chain together with the private key, for TLS.
-    pub fn certified_key(&self) -> &Arc<CertifiedKey> {
-        &self.certified
     }
 
     fn not_before(&self) -> Time {
@@ -168,7 +163,7 @@ mod tests {
     use super::*;
 
     const NOW: Time = Time::from_micros(1_800_000_000_000_000);
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn live(dir: &tempfile::TempDir) -> LiveLeaf {
         let identity = Identity::create(dir.path(), NOW).unwrap();

@@ -75,7 +75,10 @@ pub fn refusal_of(error: &(dyn StdError + 'static)) -> Option<Refusal> {
         if let Some(refusal) = error.downcast_ref::<Refusal>() {
             return Some(refusal.clone());
         }
-        next = match (error.downcast_ref::<rustls::Error>(), error.downcast_ref::<io::Error>()) {
+        next = match (
+            error.downcast_ref::<rustls::Error>(),
+            error.downcast_ref::<io::Error>(),
+        ) {
             (Some(rustls::Error::NoCertificatesPresented), _) => return Some(Refusal::NoChain),
             (Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(cause)))), _) => {
                 Some(&**cause)
