@@ -72,6 +72,8 @@ mod tests {
         assert!(!valid(9, 4, a, b, &proof));
         assert!(!valid(3, 9, a, b, &proof));
         assert!(!valid(3, 4, b, a, &proof));
+        assert!(!valid(3, 4, a, a, &proof));
+        assert!(!valid(3, 4, b, b, &proof));
         assert!(!valid(3, 4, a, b, &proof[..31]));
         assert!(!valid(3, 4, a, b, &[]));
     }

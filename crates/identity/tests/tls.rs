@@ -13,6 +13,7 @@ use peerd_identity::{
     client_config, enroll_proof, enroll_proof_is_valid, presented, refusal_of, server_config, server_name,
 };
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group, sign::any_ecdsa_type};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
@@ -464,9 +465,11 @@ async fn a_renewed_leaf_is_seen_by_new_connections_and_disturbs_no_old_one() {
 }
 
 #[tokio::test]
-async fn no_session_is_resumed() {
+async fn no_session_is_resumed_even_if_the_dialler_would_like_to() {
     let (a, b) = (Site::new(), Site::new());
-    let (accepting, dialling) = (a.server(), b.client(a.id()));
+    let mut eager = ClientConfig::clone(&b.client(a.id()));
+    eager.resumption = Resumption::in_memory_sessions(8);
+    let (accepting, dialling) = (a.server(), Arc::new(eager));
     for _ in 0..3 {
         let (server, client) = handshake(accepting.clone(), dialling.clone()).await;
         let (mut server, mut client) = (server.unwrap(), client.unwrap());
