@@ -12,6 +12,7 @@ pub mod audit;
 mod batch;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod embedded;
 mod engine;
 mod error;
 mod memory;
@@ -23,6 +24,7 @@ mod traits;
 
 pub use audit::{ChainReport, verify_chain};
 pub use batch::{Batch, Expect, Op};
+pub use embedded::Embedded;
 pub use engine::KEY_BYTES_MAX;
 pub use error::Error;
 pub use memory::Memory;
