@@ -14,6 +14,10 @@ pub enum Expect {
 }
 
 /// One part of a batch.
+///
+/// A key has 1 to [`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX) bytes. [`Table::Objects`], [`Table::Feed`] and
+/// [`Table::Audit`] are written through their own operations only: a plain [`Op::Put`] or [`Op::Delete`] there would
+/// put them out of step. What breaks these rules refuses the whole batch with [`Error::Corrupt`](crate::Error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// A condition. All conditions are checked, against the state before the batch, before any write.
@@ -23,7 +27,7 @@ pub enum Op {
     /// Remove a record, whether it exists or not.
     Delete(Table, Bytes),
     /// Write a record of [`Table::Objects`] and move it to the end of its feed: its revision becomes its sequence in
-    /// that feed, and its earlier entry goes.
+    /// that feed, and its earlier entry goes. An object belongs to one feed for its life.
     PutInFeed(FeedId, Bytes, Bytes),
     /// Remove a record of [`Table::Objects`] and its entry in its feed (tombstone collection, purge).
     DeleteFromFeed(FeedId, Bytes),
@@ -87,6 +91,27 @@ impl Batch {
     /// The parts in the order they were added.
     pub fn ops(&self) -> &[Op] {
         &self.ops
+    }
+
+    /// The parts, taken out.
+    pub(crate) fn into_ops(self) -> Vec<Op> {
+        self.ops
+    }
+
+    /// A batch of these parts.
+    #[cfg(test)]
+    pub(crate) fn from_ops(ops: Vec<Op>) -> Batch {
+        Batch { ops }
+    }
+
+    /// About how many bytes the batch holds, for those who bound what they gather.
+    pub(crate) fn bytes(&self) -> usize {
+        let bytes = |op: &Op| match op {
+            Op::Expect(_, key, _) | Op::Delete(_, key) | Op::DeleteFromFeed(_, key) => key.len(),
+            Op::Put(_, key, value) | Op::PutInFeed(_, key, value) => key.len() + value.len(),
+            Op::Audit(body) => body.len(),
+        };
+        self.ops.iter().map(bytes).sum()
     }
 
     /// Whether nothing was asked for.

@@ -11,7 +11,8 @@ pub enum Error {
     /// The store cannot answer now; nothing was written, or nothing that was acknowledged.
     #[error("the store is not available")]
     Unavailable(#[source] Box<dyn StdError + Send + Sync>),
-    /// Stored bytes are not what this version can read.
+    /// Stored bytes are not what this version can read; or bytes were handed in that no version could read back, and
+    /// nothing was written. Trying again does not help.
     #[error("stored data is damaged: {what}")]
     Corrupt {
         /// Which record, for the log; never its content.

@@ -8,12 +8,26 @@
 //! Acknowledged means durable: when [`Store::commit`] returns, the batch survives `kill -9`.
 #![warn(missing_docs)]
 
+pub mod audit;
 mod batch;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod embedded;
+mod engine;
 mod error;
+mod memory;
+mod notify;
+mod read;
+pub mod record;
 mod table;
 mod traits;
 
+pub use audit::{ChainReport, verify_chain};
 pub use batch::{Batch, Expect, Op};
+pub use embedded::Embedded;
+pub use engine::KEY_BYTES_MAX;
 pub use error::Error;
+pub use memory::Memory;
+pub use record::{Found, Page, Record, RecordBatch, Records};
 pub use table::{FeedId, Table, Topic};
 pub use traits::{AuditEntry, Change, Committed, Entry, Range, Revision, Sequence, Store};

@@ -1,0 +1,211 @@
+//! The commit: the one serialised place of a store, the same for every local backend.
+//!
+//! A backend stages one or more batches in a [`Group`] over its committed state, makes the [`Writes`] that come out
+//! durable in one step, and keeps the [`Heads`] for the next group. A batch that is refused leaves no trace in its
+//! group, so its neighbours never notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::read::{View, feed_key};
+use crate::{Batch, Committed, Entry, Error, Expect, FeedId, Op, Revision, Table, Topic, audit};
+
+/// The longest key a record may have, in bytes. No key may be empty.
+pub const KEY_BYTES_MAX: usize = 32 * 1024;
+
+/// Where the counters of a store stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heads {
+    /// The last revision that was given out.
+    pub(crate) revision: u64,
+    /// The end of the audit chain.
+    pub(crate) audit: audit::Head,
+}
+
+/// What a group changes: per table and key the record as it will be, or its absence.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    pub(crate) tables: BTreeMap<Table, BTreeMap<Bytes, Option<Entry>>>,
+    feeds: BTreeSet<FeedId>,
+}
+
+impl Writes {
+    /// What watchers are to be told, once the group is visible.
+    pub(crate) fn topics(self) -> impl Iterator<Item = Topic> {
+        let tables = self.tables.into_keys().map(Topic::Table);
+        tables.chain(self.feeds.into_iter().map(Topic::Feed))
+    }
+
+    fn set(&mut self, table: Table, key: Bytes, entry: Option<Entry>) {
+        self.tables.entry(table).or_default().insert(key, entry);
+    }
+
+    /// What a record is after these writes; `None` when they do not touch it.
+    fn get(&self, table: Table, key: &[u8]) -> Option<&Option<Entry>> {
+        self.tables.get(&table)?.get(key)
+    }
+}
+
+/// Batches that will become durable together.
+#[derive(Debug)]
+pub(crate) struct Group<'a, V> {
+    before: &'a V,
+    heads: Heads,
+    writes: Writes,
+}
+
+impl<'a, V: View> Group<'a, V> {
+    pub(crate) fn new(before: &'a V, heads: Heads) -> Group<'a, V> {
+        Group {
+            before,
+            heads,
+            writes: Writes::default(),
+        }
+    }
+
+    /// Adds a batch, which sees the batches before it. Everything that can fail comes before the first write.
+    pub(crate) fn stage(&mut self, batch: Batch) -> Result<Committed, Error> {
+        let earlier = self.check(batch.ops())?;
+        let mut earlier = earlier.into_iter();
+        for op in batch.into_ops() {
+            self.apply(op, &mut earlier);
+        }
+        Ok(Committed {
+            revision: Revision(self.heads.revision),
+        })
+    }
+
+    pub(crate) fn finish(self) -> (Writes, Heads) {
+        (self.writes, self.heads)
+    }
+
+    /// Checks every operation and condition. Answers the revisions the objects of feed operations have so far, in the
+    /// order of the operations.
+    fn check(&self, ops: &[Op]) -> Result<Vec<Option<Revision>>, Error> {
+        let mut earlier = Vec::new();
+        // A batch mostly asks about an object and then writes it: one lookup serves both.
+        let mut last: Option<(Table, &[u8], Option<Revision>)> = None;
+        let mut look_up = |table, key| match last {
+            Some((t, k, revision)) if t == table && k == key => Ok(revision),
+            _ => {
+                let revision = self.revision(table, key)?;
+                last = Some((table, key, revision));
+                Ok::<_, Error>(revision)
+            }
+        };
+        for op in ops {
+            match op {
+                Op::Expect(table, key, expect) => {
+                    let holds = match (expect, look_up(*table, key)?) {
+                        (Expect::Absent, found) => found.is_none(),
+                        (Expect::At(revision), found) => found == Some(*revision),
+                    };
+                    if !holds {
+                        return Err(Error::Conflict);
+                    }
+                }
+                Op::Put(table, key, _) | Op::Delete(table, key) => check_plain(*table, key)?,
+                Op::PutInFeed(feed, key, _) | Op::DeleteFromFeed(feed, key) => {
+                    check_key(Table::Objects, key.len())?;
+                    check_key(Table::Feed, feed.prefix().len())?;
+                    earlier.push(look_up(Table::Objects, key)?);
+                }
+                Op::Audit(_) => {}
+            }
+        }
+        Ok(earlier)
+    }
+
+    fn apply(&mut self, op: Op, earlier: &mut impl Iterator<Item = Option<Revision>>) {
+        match op {
+            Op::Expect(..) => {}
+            Op::Put(table, key, value) => {
+                let revision = self.next_revision();
+                self.writes.set(table, key, Some(Entry { revision, value }));
+            }
+            Op::Delete(table, key) => self.writes.set(table, key, None),
+            Op::PutInFeed(feed, key, value) => {
+                let prefix = self.leave_feed(feed, &key, earlier.next().flatten());
+                let revision = self.next_revision();
+                let change = Entry {
+                    revision,
+                    value: key.clone(),
+                };
+                self.writes
+                    .set(Table::Feed, feed_key(&prefix, revision.0), Some(change));
+                self.writes
+                    .set(Table::Objects, key, Some(Entry { revision, value }));
+            }
+            Op::DeleteFromFeed(feed, key) => {
+                self.leave_feed(feed, &key, earlier.next().flatten());
+                self.writes.set(Table::Objects, key, None);
+            }
+            Op::Audit(body) => {
+                let revision = self.next_revision();
+                let (head, value) = self.heads.audit.append(&body);
+                self.heads.audit = head;
+                let key = Bytes::copy_from_slice(&audit::key(head.number));
+                self.writes
+                    .set(Table::Audit, key, Some(Entry { revision, value }));
+            }
+        }
+    }
+
+    /// Takes an object's entry out of its feed. Its revision names the entry: `earlier` is the one before the batch,
+    /// and the batch itself may have moved the object meanwhile. Answers the feed's key prefix.
+    fn leave_feed(&mut self, feed: FeedId, key: &[u8], earlier: Option<Revision>) -> Vec<u8> {
+        let prefix = feed.prefix();
+        let now = match self.writes.get(Table::Objects, key) {
+            Some(moved) => moved.as_ref().map(|entry| entry.revision),
+            None => earlier,
+        };
+        if let Some(Revision(sequence)) = now {
+            self.writes.set(Table::Feed, feed_key(&prefix, sequence), None);
+        }
+        self.writes.feeds.insert(feed);
+        prefix
+    }
+
+    fn revision(&self, table: Table, key: &[u8]) -> Result<Option<Revision>, Error> {
+        match self.writes.get(table, key) {
+            Some(entry) => Ok(entry.as_ref().map(|entry| entry.revision)),
+            None => self.before.revision(table, key),
+        }
+    }
+
+    fn next_revision(&mut self) -> Revision {
+        self.heads.revision += 1;
+        Revision(self.heads.revision)
+    }
+}
+
+/// A plain write must stay away from what the commit keeps in step: an object written without its feed would keep a
+/// stale place in it, and a rewritten feed or audit record would be a lie.
+fn check_plain(table: Table, key: &Bytes) -> Result<(), Error> {
+    let what = match table {
+        Table::Objects => "an object is written together with its feed",
+        Table::Feed | Table::Audit => "feeds and the audit chain are written by the commit alone",
+        _ => return check_key(table, key.len()),
+    };
+    Err(Error::Corrupt {
+        what: what.to_owned(),
+        source: None,
+    })
+}
+
+fn check_key(table: Table, length: usize) -> Result<(), Error> {
+    if (1..=KEY_BYTES_MAX).contains(&length) {
+        return Ok(());
+    }
+    Err(Error::Corrupt {
+        what: format!(
+            "a key of {length} bytes for {}: 1 to {KEY_BYTES_MAX} are allowed",
+            table.name()
+        ),
+        source: None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
