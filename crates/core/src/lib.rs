@@ -5,8 +5,12 @@
 //! daemon may do for a peer, and what becomes of a peer connection, is decided here and nowhere else.
 #![warn(missing_docs)]
 
+pub mod backoff;
+pub mod code;
 pub mod id;
+pub mod link;
 pub mod name;
+pub mod peering;
 pub mod port;
 pub mod reason;
 pub mod security;
