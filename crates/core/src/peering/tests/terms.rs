@@ -47,7 +47,18 @@ fn b041_terms_do_not_change_after_the_approval_without_a_new_one() {
         Reason::ChangeUnknown,
         "not by its proposer"
     );
+    let other = Command::DecideSecurity {
+        id: change(2),
+        decision: Decision::Approve,
+    };
+    assert_eq!(reason(importer.command(&other, NOW)), Reason::ChangeUnknown);
     let decided = command(&importer, &decide);
+    let (id, decision) = (change(2), Decision::Approve);
+    let foreign = Message {
+        body: Body::SecurityDecided { id, decision },
+        ..sent(&decided).remove(0)
+    };
+    assert_eq!(reason(receive(&proposed.next, &foreign)), Reason::ChangeUnknown);
     let (originator, effects) = deliver(&decided, &proposed.next);
     assert_eq!((&originator.security, &decided.next.security), (&wider, &wider));
     assert_eq!(effects, [Effect::ReviseStreams]);
