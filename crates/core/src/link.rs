@@ -221,7 +221,11 @@ impl Link {
             name,
             kind: LinkKind::Mpx,
             direction: code.direction.mirrored(),
-            remote: Some(Remote::new(code.key.clone(), code.certificate.clone(), code.title.clone())),
+            remote: Some(Remote::new(
+                code.key.clone(),
+                code.certificate.clone(),
+                code.title.clone(),
+            )),
             addresses: Addresses::pinned(code.addresses.clone()),
             stage: Stage::Accepted {
                 their_link: code.link,

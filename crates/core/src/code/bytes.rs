@@ -51,7 +51,10 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], CodeError> {
-        let (head, rest) = self.0.split_at_checked(length).ok_or(CodeError::Content { field })?;
+        let (head, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(CodeError::Content { field })?;
         self.0 = rest;
         Ok(head)
     }

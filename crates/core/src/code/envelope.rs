@@ -71,14 +71,14 @@ pub(super) fn seal(kind: Kind, body: &[u8], signer: &dyn Signer) -> Result<CodeT
         .ok()
         .filter(|length| usize::from(*length) <= KEY_MAX)
         .ok_or(IssueError::Content { field: "key" })?;
-    let signed = Zeroizing::new([&key_length.to_be_bytes(), key.as_spki(), body].concat());
-    let signature = signer.sign(kind.purpose(), &signed)?;
-    let length = LENGTH + signed.len() + SIGNATURE + CHECKSUM;
+    let covered = Zeroizing::new([&key_length.to_be_bytes(), key.as_spki(), body].concat());
+    let signature = signer.sign(kind.purpose(), &covered)?;
+    let length = LENGTH + covered.len() + SIGNATURE + CHECKSUM;
     let length = u16::try_from(length)
         .ok()
         .filter(|length| usize::from(*length) <= PAYLOAD_MAX)
         .ok_or(IssueError::Content { field: "length" })?;
-    let mut payload = Zeroizing::new([&length.to_be_bytes(), signed.as_slice(), &signature].concat());
+    let mut payload = Zeroizing::new([&length.to_be_bytes(), covered.as_slice(), &signature].concat());
     let head = kind.head();
     let sum = checksum(&head, &payload);
     payload.extend(sum);
@@ -104,15 +104,15 @@ pub(super) fn open(kind: Kind, text: &str, verifier: &dyn Verifier) -> Result<Op
     }
     let content = CodeError::Content { field: "key" };
     let (rest, signature) = rest.split_last_chunk::<SIGNATURE>().ok_or(content)?;
-    let signed = rest.get(LENGTH..).ok_or(content)?;
-    let (length, keyed) = signed.split_first_chunk::<2>().ok_or(content)?;
+    let covered = rest.get(LENGTH..).ok_or(content)?;
+    let (length, keyed) = covered.split_first_chunk::<2>().ok_or(content)?;
     let length = usize::from(u16::from_be_bytes(*length));
     if length > KEY_MAX {
         return Err(content);
     }
     let (key, body) = keyed.split_at_checked(length).ok_or(content)?;
     let key = PublicKey::from_spki(key);
-    if !verifier.verify(&key, kind.purpose(), signed, signature) {
+    if !verifier.verify(&key, kind.purpose(), covered, signature) {
         return Err(CodeError::SignatureInvalid);
     }
     Ok(Opened {
@@ -129,7 +129,11 @@ fn payload_text(kind: Kind, text: &str) -> Result<&str, CodeError> {
     let kinds = [Kind::Link, Kind::Invite];
     let Some(found) = kinds.into_iter().find(|found| text.starts_with(found.prefix())) else {
         let begun = kinds.into_iter().any(|found| found.prefix().starts_with(text));
-        return Err(if begun { CodeError::Truncated } else { CodeError::Malformed });
+        return Err(if begun {
+            CodeError::Truncated
+        } else {
+            CodeError::Malformed
+        });
     };
     if found != kind {
         let expected = kind;
@@ -138,14 +142,25 @@ fn payload_text(kind: Kind, text: &str) -> Result<&str, CodeError> {
     let rest = text.get(found.prefix().len()..).ok_or(CodeError::Malformed)?;
     let Some((version, encoded)) = rest.split_once('_') else {
         let cut = rest.len() <= 9 && rest.bytes().all(|b| b.is_ascii_digit());
-        return Err(if cut { CodeError::Truncated } else { CodeError::Malformed });
+        return Err(if cut {
+            CodeError::Truncated
+        } else {
+            CodeError::Malformed
+        });
     };
     // Plain digits only: `01` and `+1` are not spellings of 1.
     let plain = version.bytes().all(|b| b.is_ascii_digit()) && !version.starts_with('0');
-    let version = version.parse().ok().filter(|_| plain).ok_or(CodeError::Malformed)?;
+    let version = version
+        .parse()
+        .ok()
+        .filter(|_| plain)
+        .ok_or(CodeError::Malformed)?;
     match version {
         VERSION => Ok(encoded),
-        found => Err(CodeError::VersionTooNew { found, known: VERSION }),
+        found => Err(CodeError::VersionTooNew {
+            found,
+            known: VERSION,
+        }),
     }
 }
 
@@ -154,7 +169,10 @@ fn decode(encoded: &str) -> Result<Zeroizing<Vec<u8>>, CodeError> {
     if encoded.len() > PAYLOAD_MAX / 3 * 4 {
         return Err(CodeError::Malformed);
     }
-    if !encoded.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+    if !encoded
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    {
         return Err(CodeError::Malformed);
     }
     // The first four characters hold the length, and so tell how many characters there must be.

@@ -52,7 +52,9 @@ impl InviteCode {
             return Err(IssueError::Content { field: "key" });
         }
         self.check().map_err(|field| IssueError::Content { field })?;
-        let body = self.body().map_err(|TooLong| IssueError::Content { field: "title" })?;
+        let body = self
+            .body()
+            .map_err(|TooLong| IssueError::Content { field: "title" })?;
         envelope::seal(Kind::Invite, &body, signer)
     }
 
@@ -126,7 +128,8 @@ impl InviteCode {
         let title = body.parsed(TITLE_BYTES_MAX, "title")?;
         let space = body.parsed(Name::MAX, "space")?;
         let recipient = EnrollmentId::from_bytes(body.array("recipient")?);
-        let flow = Flow::from_bits(body.byte("data types")?).ok_or(CodeError::Content { field: "data types" })?;
+        let flow =
+            Flow::from_bits(body.byte("data types")?).ok_or(CodeError::Content { field: "data types" })?;
         let classification = body.optional(Name::MAX, "classification")?;
         let count = usize::from(body.byte("markings")?);
         if count > MARKINGS_MAX {

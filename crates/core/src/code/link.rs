@@ -51,7 +51,9 @@ impl LinkCode {
             return Err(IssueError::NoAddress);
         }
         self.check().map_err(|field| IssueError::Content { field })?;
-        let body = self.body().map_err(|TooLong| IssueError::Content { field: "certificate" })?;
+        let body = self
+            .body()
+            .map_err(|TooLong| IssueError::Content { field: "certificate" })?;
         envelope::seal(Kind::Link, &body, signer)
     }
 

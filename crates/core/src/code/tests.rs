@@ -35,7 +35,10 @@ impl Signer for Key {
     }
 
     fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<[u8; 64], CannotSign> {
-        let signature = self.0.sign(&SystemRandom::new(), &purpose.input(message)).map_err(|_| CannotSign)?;
+        let signature = self
+            .0
+            .sign(&SystemRandom::new(), &purpose.input(message))
+            .map_err(|_| CannotSign)?;
         signature.as_ref().try_into().map_err(|_| CannotSign)
     }
 }
@@ -76,11 +79,16 @@ fn invite_code(key: &Key) -> InviteCode {
         recipient: EnrollmentId::from_bytes([9; 32]),
         flow: Flow {
             exports: DataTypes::ALL,
-            imports: DataTypes { objects: true, artifacts: false },
+            imports: DataTypes {
+                objects: true,
+                artifacts: false,
+            },
         },
         security: Security {
             classification: Some("secret".parse().expect("a level")),
-            markings: ["medical", "eyes-only"].map(|m| m.parse().expect("a marking")).into(),
+            markings: ["medical", "eyes-only"]
+                .map(|m| m.parse().expect("a marking"))
+                .into(),
         },
         secret: Secret::from_bytes([8; 32]),
         issued_at: NOW,
@@ -120,24 +128,33 @@ fn a_code_reads_back_as_it_was_issued_and_white_space_around_it_is_ignored() {
 }
 
 #[test]
-fn b006_every_single_character_change_is_noticed() {
+fn b006_every_single_character_change_of_a_link_code_is_noticed() {
+    let [(kind, text), _] = both();
+    every_change_is_noticed(kind, &text);
+}
+
+#[test]
+fn b006_every_single_character_change_of_an_invite_code_is_noticed() {
+    let [_, (kind, text)] = both();
+    every_change_is_noticed(kind, &text);
+}
+
+fn every_change_is_noticed(kind: Kind, text: &str) {
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ =+/.é\0";
-    for (kind, text) in both() {
-        for at in 0..text.len() {
-            let old = text.as_bytes()[at] as char;
-            for new in alphabet.chars().filter(|new| *new != old) {
-                let changed = format!("{}{new}{}", &text[..at], &text[at + 1..]);
-                let error = read(kind, &changed).expect_err("a changed code is never read");
-                let fits = match error {
-                    // White space at an end is cut off, and the code is short of a character.
-                    CodeError::Truncated => (7..11).contains(&at) || new == ' ',
-                    CodeError::Altered => (7..).contains(&at),
-                    CodeError::VersionTooNew { found, .. } => at == 5 && found > 1 || at == 6,
-                    CodeError::Malformed => at < 7 || !(new.is_ascii_alphanumeric() || "-_".contains(new)),
-                    _ => false,
-                };
-                assert!(fits, "{kind} code, {old:?} to {new:?} at {at}: {error:?}");
-            }
+    for at in 0..text.len() {
+        let old = text.as_bytes()[at] as char;
+        for new in alphabet.chars().filter(|new| *new != old) {
+            let changed = format!("{}{new}{}", &text[..at], &text[at + 1..]);
+            let error = read(kind, &changed).expect_err("a changed code is never read");
+            let fits = match error {
+                // White space at an end is cut off, and the code is short of a character.
+                CodeError::Truncated => (7..11).contains(&at) || new == ' ',
+                CodeError::Altered => (7..).contains(&at),
+                CodeError::VersionTooNew { found, .. } => at == 5 && found > 1 || at == 6,
+                CodeError::Malformed => at < 7 || !(new.is_ascii_alphanumeric() || "-_".contains(new)),
+                _ => false,
+            };
+            assert!(fits, "{kind} code, {old:?} to {new:?} at {at}: {error:?}");
         }
     }
 }
@@ -148,7 +165,11 @@ fn b006_every_truncation_is_told_as_such() {
         assert_eq!(read(kind, ""), Err(CodeError::Empty));
         assert_eq!(read(kind, " \n "), Err(CodeError::Empty));
         for length in 1..text.len() {
-            assert_eq!(read(kind, &text[..length]), Err(CodeError::Truncated), "{length} characters");
+            assert_eq!(
+                read(kind, &text[..length]),
+                Err(CodeError::Truncated),
+                "{length} characters"
+            );
         }
         for from in 1..text.len() {
             assert_ne!(read(kind, &text[from..]), Ok(()), "from {from}");
@@ -161,11 +182,22 @@ fn b006_every_truncation_is_told_as_such() {
 #[test]
 fn b006_the_wrong_kind_and_a_newer_version_are_told_as_such() {
     for (kind, text) in both() {
-        let other = if kind == Kind::Link { Kind::Invite } else { Kind::Link };
-        let wrong = CodeError::WrongKind { expected: other, found: kind };
+        let other = if kind == Kind::Link {
+            Kind::Invite
+        } else {
+            Kind::Link
+        };
+        let wrong = CodeError::WrongKind {
+            expected: other,
+            found: kind,
+        };
         assert_eq!(read(other, &text), Err(wrong));
         let swapped = text.replacen(kind.prefix(), other.prefix(), 1);
-        assert_eq!(read(other, &swapped), Err(CodeError::Altered), "the checksum covers the prefix");
+        assert_eq!(
+            read(other, &swapped),
+            Err(CodeError::Altered),
+            "the checksum covers the prefix"
+        );
         for (version, found) in [("2_", 2), ("10_", 10), ("4294967295_", u32::MAX)] {
             let newer = text.replacen("1_", version, 1);
             let error = CodeError::VersionTooNew { found, known: 1 };
@@ -195,13 +227,20 @@ fn payload(text: &str) -> Vec<u8> {
 fn b012_a_forged_code_with_a_right_checksum_is_refused() {
     for (kind, text) in both() {
         let payload = payload(&text);
-        assert_eq!(read(kind, &envelope::forge(kind, &payload)), Ok(()), "the forger's tool works");
+        assert_eq!(
+            read(kind, &envelope::forge(kind, &payload)),
+            Ok(()),
+            "the forger's tool works"
+        );
         // The first two bytes are the length; a wrong one shows as damage.
         for at in 2..payload.len() {
             let mut forged = payload.clone();
             forged[at] ^= 0x10;
             let error = read(kind, &envelope::forge(kind, &forged)).expect_err("a forged code is never read");
-            let fits = matches!(error, CodeError::SignatureInvalid | CodeError::Content { field: "key" });
+            let fits = matches!(
+                error,
+                CodeError::SignatureInvalid | CodeError::Content { field: "key" }
+            );
             assert!(fits, "byte {at}: {error:?}");
         }
     }
@@ -236,7 +275,10 @@ fn a_signed_body_that_is_not_canonical_or_out_of_bounds_is_refused() {
     let swapped: Vec<u8> = {
         let body = &opened.body;
         let (a, b) = (b"\0\x09eyes-only".as_slice(), b"\0\x07medical".as_slice());
-        let at = body.windows(a.len()).position(|window| window == a).expect("the markings");
+        let at = body
+            .windows(a.len())
+            .position(|window| window == a)
+            .expect("the markings");
         [&body[..at], b, a, &body[at + a.len() + b.len()..]].concat()
     };
     assert_eq!(
@@ -257,7 +299,10 @@ fn b008_an_issuer_that_may_be_dialled_must_say_where() {
     let text = code.issue(&key).expect("nobody dials it").to_string();
     assert_eq!(LinkCode::read(&text, &Ecdsa), Ok(code.clone()));
     code.addresses = vec!["a.example:1".parse().expect("an address"); 17];
-    assert_eq!(code.issue(&key).map(|_| ()), Err(IssueError::Content { field: "addresses" }));
+    assert_eq!(
+        code.issue(&key).map(|_| ()),
+        Err(IssueError::Content { field: "addresses" })
+    );
 }
 
 #[test]
@@ -270,20 +315,32 @@ fn what_a_code_could_not_carry_is_not_issued() {
         change(&mut code);
         code.issue(&key).map(|_| ())
     };
-    assert_eq!(link(|code| code.certificate = vec![0; 4097]), fails("certificate"));
+    assert_eq!(
+        link(|code| code.certificate = vec![0; 4097]),
+        fails("certificate")
+    );
     assert_eq!(link(|code| code.certificate.clear()), fails("certificate"));
     assert_eq!(link(|code| code.expires_at = code.issued_at), fails("expires_at"));
-    assert_eq!(link_code(&key).issue(&other).map(|_| ()), fails("key"), "issued in another's name");
+    assert_eq!(
+        link_code(&key).issue(&other).map(|_| ()),
+        fails("key"),
+        "issued in another's name"
+    );
     let invite = |change: fn(&mut InviteCode)| {
         let mut code = invite_code(&key);
         change(&mut code);
         code.issue(&key).map(|_| ())
     };
     assert_eq!(invite(|code| code.flow = Flow::NONE), fails("data types"));
-    assert_eq!(invite(|code| code.recipient = code.originator()), fails("recipient"));
+    assert_eq!(
+        invite(|code| code.recipient = code.originator()),
+        fails("recipient")
+    );
     assert_eq!(invite(|code| code.expires_at = Time::EPOCH), fails("expires_at"));
     let markings: fn(&mut InviteCode) = |code| {
-        code.security.markings = (0..65).map(|n| format!("m{n}").parse().expect("a marking")).collect::<BTreeSet<_>>();
+        code.security.markings = (0..65)
+            .map(|n| format!("m{n}").parse().expect("a marking"))
+            .collect::<BTreeSet<_>>();
     };
     assert_eq!(invite(markings), fails("markings"));
 }
@@ -291,15 +348,26 @@ fn what_a_code_could_not_carry_is_not_issued() {
 #[test]
 fn b004_b010_a_preview_tells_what_is_wrong_without_asking_anybody() {
     let key = Key::new();
-    let reasons = |problems: Vec<Problem>| problems.into_iter().map(|problem| problem.reason).collect::<Vec<_>>();
+    let reasons = |problems: Vec<Problem>| {
+        problems
+            .into_iter()
+            .map(|problem| problem.reason)
+            .collect::<Vec<_>>()
+    };
     let own = key.public_key().enrollment_id();
     let other = EnrollmentId::from_bytes([9; 32]);
     let stranger = EnrollmentId::from_bytes([10; 32]);
     assert_eq!(reasons(link_code(&key).inspect(other, NOW)), []);
     assert_eq!(reasons(link_code(&key).inspect(own, NOW)), [Reason::CodeOwn]);
-    assert_eq!(reasons(link_code(&key).inspect(other, LATER)), [Reason::CodeExpired]);
+    assert_eq!(
+        reasons(link_code(&key).inspect(other, LATER)),
+        [Reason::CodeExpired]
+    );
     assert_eq!(reasons(invite_code(&key).inspect(other, NOW)), []);
-    assert_eq!(reasons(invite_code(&key).inspect(stranger, NOW)), [Reason::CodeNotForUs]);
+    assert_eq!(
+        reasons(invite_code(&key).inspect(stranger, NOW)),
+        [Reason::CodeNotForUs]
+    );
     assert_eq!(
         reasons(invite_code(&key).inspect(own, LATER)),
         [Reason::CodeOwn, Reason::CodeExpired]
@@ -315,7 +383,10 @@ fn b007_neither_the_code_nor_what_is_kept_of_it_prints_a_secret() {
     assert!(format!("{code:?}").contains("secret: [secret]"));
     let kept = ProofKey::of(&code.secret);
     assert_eq!(format!("{kept:?}"), "[proof key]");
-    let proof = kept.approval(ConnectionId::from_bytes([0; 16]), EnrollmentId::from_bytes([0; 32]));
+    let proof = kept.approval(
+        ConnectionId::from_bytes([0; 16]),
+        EnrollmentId::from_bytes([0; 32]),
+    );
     assert_eq!(format!("{proof:?}"), "[proof]");
 }
 
@@ -323,8 +394,14 @@ fn b007_neither_the_code_nor_what_is_kept_of_it_prints_a_secret() {
 fn b013_a_proof_fits_one_connection_one_enrollment_and_one_session() {
     let key = ProofKey::of(&Secret::from_bytes([1; 32]));
     let other = ProofKey::of(&Secret::from_bytes([2; 32]));
-    let (a, b) = (ConnectionId::from_bytes([1; 16]), ConnectionId::from_bytes([2; 16]));
-    let (x, y) = (EnrollmentId::from_bytes([1; 32]), EnrollmentId::from_bytes([2; 32]));
+    let (a, b) = (
+        ConnectionId::from_bytes([1; 16]),
+        ConnectionId::from_bytes([2; 16]),
+    );
+    let (x, y) = (
+        EnrollmentId::from_bytes([1; 32]),
+        EnrollmentId::from_bytes([2; 32]),
+    );
     let proof = key.approval(a, x);
     assert_eq!(proof, key.approval(a, x));
     assert_ne!(proof, key.approval(b, x));
@@ -332,9 +409,17 @@ fn b013_a_proof_fits_one_connection_one_enrollment_and_one_session() {
     assert_ne!(proof, other.approval(a, x));
     let link = LinkId::from_bytes([1; 16]);
     let enrollment = key.enrollment(link, x, &[5; 32]);
-    assert_ne!(enrollment, key.enrollment(link, x, &[6; 32]), "another TLS session");
+    assert_ne!(
+        enrollment,
+        key.enrollment(link, x, &[6; 32]),
+        "another TLS session"
+    );
     assert_ne!(enrollment, proof);
-    assert_ne!(key.as_stored(), *Secret::from_bytes([1; 32]).expose(), "the secret itself is not kept");
+    assert_ne!(
+        key.as_stored(),
+        *Secret::from_bytes([1; 32]).expose(),
+        "the secret itself is not kept"
+    );
 }
 
 impl ProofKey {

@@ -64,10 +64,14 @@ impl FromStr for Direction {
     type Err = InvalidDirection;
 
     fn from_str(text: &str) -> Result<Direction, InvalidDirection> {
-        [Direction::Bidirectional, Direction::EgressOnly, Direction::IngressOnly]
-            .into_iter()
-            .find(|direction| direction.as_str() == text)
-            .ok_or(InvalidDirection)
+        [
+            Direction::Bidirectional,
+            Direction::EgressOnly,
+            Direction::IngressOnly,
+        ]
+        .into_iter()
+        .find(|direction| direction.as_str() == text)
+        .ok_or(InvalidDirection)
     }
 }
 

@@ -118,7 +118,11 @@ impl Vitals {
         }
         let Some(heard) = self.last_heard_at else {
             // A link that was just made gets the time that a silent one gets.
-            let status = if now.since(since) < DOWN_AFTER { Status::Degraded } else { Status::Down };
+            let status = if now.since(since) < DOWN_AFTER {
+                Status::Degraded
+            } else {
+                Status::Down
+            };
             return health(status, Cause::NeverConnected);
         };
         let silent = now.since(heard);

@@ -95,7 +95,13 @@ impl IssuedCode {
             link: self.link,
             enrollment: by,
         };
-        Ok((IssuedCode { state, ..self.clone() }, proven))
+        Ok((
+            IssuedCode {
+                state,
+                ..self.clone()
+            },
+            proven,
+        ))
     }
 
     /// Ends a code that nobody used.

@@ -79,7 +79,10 @@ impl Connection {
             Command::Reissue { key, until } => self.reissue(key, *until, event, now),
             Command::Revoke => self.revoke(event, now),
             Command::Close { imported, force } => self.close(*imported, *force, event, now),
-            Command::Disable => Ok(self.established(event)?.halt(Side::Here, now).told(Body::Disabled)),
+            Command::Disable => Ok(self
+                .established(event)?
+                .halt(Side::Here, now)
+                .told(Body::Disabled)),
             Command::Enable => Ok(self.established(event)?.lift(Side::Here, now).told(Body::Enabled)),
             Command::SetDataTypes(flow) => {
                 let step = self.established(event)?.set_flow(Side::Here, *flow, now);
@@ -186,7 +189,11 @@ impl Connection {
         next.change = None;
         let mut effects = Vec::new();
         if self.is_flowing() {
-            effects.push(if forced { Effect::StopStreams } else { Effect::DrainStreams });
+            effects.push(if forced {
+                Effect::StopStreams
+            } else {
+                Effect::DrainStreams
+            });
         }
         if imported == Imported::Purge {
             effects.push(Effect::PurgeImported);
@@ -248,7 +255,11 @@ impl Connection {
         };
         Step {
             next,
-            effects: if revised { vec![Effect::ReviseStreams] } else { Vec::new() },
+            effects: if revised {
+                vec![Effect::ReviseStreams]
+            } else {
+                Vec::new()
+            },
             fact: Some(fact),
         }
     }

@@ -112,7 +112,10 @@ impl Connection {
     /// part of the record: sending it any number of times is the same.
     pub fn ending(&self) -> Option<Effect> {
         let body = match self.stage {
-            Stage::Requested { .. } | Stage::Approved { .. } | Stage::Active { .. } | Stage::Disabled { .. } => {
+            Stage::Requested { .. }
+            | Stage::Approved { .. }
+            | Stage::Active { .. }
+            | Stage::Disabled { .. } => {
                 return None;
             }
             Stage::Revoked { .. } => Body::Revoked,

@@ -1,7 +1,9 @@
 //! How a connection begins: request, approve or reject, activate.
 
 use super::connection::LocalSpace;
-use super::{Body, Connection, Effect, Fact, Flow, Permit, Refused, Rejection, Remark, Role, Side, Stage, Step};
+use super::{
+    Body, Connection, Effect, Fact, Flow, Permit, Refused, Rejection, Remark, Role, Side, Stage, Step,
+};
 use crate::code::{InviteCode, ProofKey};
 use crate::name::Title;
 use crate::reason::Reason;
@@ -117,7 +119,13 @@ impl Connection {
             security: security.clone(),
             proof: ProofKey::of(&invite.secret).approval(invite.connection, approval.local),
         };
-        let mut next = asked(invite, approval.local, approval.link, Stage::Approved { at: now }, now);
+        let mut next = asked(
+            invite,
+            approval.local,
+            approval.link,
+            Stage::Approved { at: now },
+            now,
+        );
         next.space = Some(approval.space);
         next.security = security;
         let effects = vec![next.send(body)];

@@ -134,7 +134,10 @@ impl Body {
 
     /// Whether it ends the connection, and so may overtake what was sent before it.
     pub const fn is_ending(&self) -> bool {
-        matches!(self, Body::Rejected { .. } | Body::Revoked | Body::Expired | Body::Closed)
+        matches!(
+            self,
+            Body::Rejected { .. } | Body::Revoked | Body::Expired | Body::Closed
+        )
     }
 
     /// Whether it is only sent and taken where policy permits peering with the other side.

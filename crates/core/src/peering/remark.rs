@@ -12,7 +12,10 @@ pub struct Remark(String);
 
 /// The text is empty, too long or has control or text-direction characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a reason has 1 to {} characters, none of them a control or text-direction character", Remark::MAX)]
+#[error(
+    "a reason has 1 to {} characters, none of them a control or text-direction character",
+    Remark::MAX
+)]
 pub struct InvalidRemark;
 
 impl Remark {

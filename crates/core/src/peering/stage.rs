@@ -86,10 +86,13 @@ impl Stage {
     /// Whether nothing moves the connection any more.
     pub const fn is_final(&self) -> bool {
         match self {
-            Stage::Requested { .. } | Stage::Approved { .. } | Stage::Active { .. } | Stage::Disabled { .. } => {
-                false
+            Stage::Requested { .. }
+            | Stage::Approved { .. }
+            | Stage::Active { .. }
+            | Stage::Disabled { .. } => false,
+            Stage::Closed { .. } | Stage::Rejected { .. } | Stage::Expired { .. } | Stage::Revoked { .. } => {
+                true
             }
-            Stage::Closed { .. } | Stage::Rejected { .. } | Stage::Expired { .. } | Stage::Revoked { .. } => true,
         }
     }
 }
