@@ -84,4 +84,7 @@ pub trait Verifier: fmt::Debug + Send + Sync {
     /// Whether `signature` over the message was made for this purpose by the holder of `key`. An unreadable key or a
     /// signature of the wrong form is `false`.
     fn verify(&self, key: &PublicKey, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool;
+
+    /// Whether this DER certificate is a well-formed identity certificate of that key, signed by itself.
+    fn certifies(&self, key: &PublicKey, certificate: &[u8]) -> bool;
 }

@@ -97,6 +97,11 @@ impl Verifier for EcdsaVerifier {
             .verify(&purpose.input(message), signature)
             .is_ok()
     }
+
+    fn certifies(&self, key: &PublicKey, certificate: &[u8]) -> bool {
+        let read = crate::chain::read_identity(&certificate.into());
+        read.is_ok_and(|identity| identity.public_key == *key)
+    }
 }
 
 #[cfg(test)]

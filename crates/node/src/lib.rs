@@ -1,1 +1,27 @@
-//! peerd node
+//! The use-cases of an enrollment: what operators and peers may ask of it, and the background work between the asks.
+//!
+//! Every use-case goes the same way: authorise the caller, read, decide in `core`, write the decision together with
+//! its outbox messages and its audit record in one conditional commit, and only then let anyone know. A lost race is
+//! decided again on fresh reads. Transports and the API are callers of this crate; it knows neither.
+#![warn(missing_docs)]
+
+mod audit;
+mod caller;
+pub mod connection;
+mod enrollment;
+mod error;
+pub mod exchange;
+pub mod link;
+mod marking;
+mod names;
+mod node;
+pub mod peer;
+mod policy;
+pub mod presence;
+mod settings;
+mod space;
+
+pub use caller::Caller;
+pub use error::Error;
+pub use node::{Node, Ports};
+pub use settings::Settings;

@@ -19,6 +19,7 @@ mod memory;
 mod notify;
 mod read;
 pub mod record;
+pub mod records;
 mod table;
 mod traits;
 

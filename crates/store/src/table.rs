@@ -44,16 +44,14 @@ tables! {
     Links = "links",
     /// Link codes given out; key: link id.
     LinkCodes = "link_codes",
+    /// How dialling each link went; key: link id.
+    Dials = "dials",
     /// Refused attempts; key: knock id.
     Knocks = "knocks",
     /// Peer connections; key: connection id.
     Connections = "connections",
-    /// Proposed security changes; key: change request id.
-    ChangeRequests = "change_requests",
-    /// Lifecycle messages to be sent; key: link id, then message id.
+    /// Lifecycle messages to be sent; key: link id, connection id, number.
     Outbox = "outbox",
-    /// Lifecycle messages received and their answers; key: enrollment id, then message id.
-    Inbox = "inbox",
     /// Ontologies; key: space id.
     Ontologies = "ontologies",
     /// What each side shared and mapped on a connection; key: connection id.
@@ -68,6 +66,8 @@ tables! {
     Exported = "exported",
     /// Objects that could not be applied; key: parked id.
     Parked = "parked",
+    /// Imported data that is to be removed; key: connection id.
+    Purges = "purges",
     /// Conflicts between concurrent edits; key: space id, conflict id.
     Conflicts = "conflicts",
     /// Peering jobs; key: job id.

@@ -79,6 +79,7 @@ actions! {
     LinkAddRelay = "link add-relay":                               ALL     ALL      NO     NO     NO;
     LinkList = "link list":                                        ALL     ALL     ALL     NO     NO;
     LinkShow = "link show":                                        ALL     ALL     ALL     NO     NO;
+    LinkDial = "link dial":                                        ALL     ALL      NO     NO     NO;
     LinkRemove = "link remove":                                    ALL     ALL      NO     NO     NO;
     LinkKnocks = "link knocks":                                    ALL     ALL      NO     NO     NO;
 

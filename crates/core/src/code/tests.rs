@@ -52,6 +52,11 @@ impl Verifier for Ecdsa {
             .verify(&purpose.input(message), signature)
             .is_ok()
     }
+
+    /// Codes carry certificates; whether they are any is asked above `core`.
+    fn certifies(&self, _: &PublicKey, _: &[u8]) -> bool {
+        false
+    }
 }
 
 fn link_code(key: &Key) -> LinkCode {

@@ -205,6 +205,13 @@ impl<A> Permit<A> {
     }
 }
 
+/// A permit for a flow is the proof that lifecycle steps ask for.
+impl crate::peering::Permit for Permit<Flow> {
+    fn connection_peer(&self) -> EnrollmentId {
+        self.enrollment
+    }
+}
+
 /// That, and why, something was not allowed.
 ///
 /// It prints as its reason word alone, which is all that the other side may learn. What was missing is for the

@@ -1,0 +1,169 @@
+//! The node: what an enrollment is while it runs, and the ports it stands on.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arc_swap::ArcSwap;
+use peerd_core::policy::PolicySet;
+use peerd_core::signature::{PublicKey, Signer, Verifier};
+use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
+use peerd_store::{Batch, Store};
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::exchange::Progress;
+use crate::presence::Presence;
+use crate::settings::Settings;
+
+/// How often a use-case that lost a race against another write tries again on fresh reads.
+const RACES_MAX: usize = 16;
+
+/// What a node stands on.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// Where it keeps what it knows.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, fit for secrets.
+    pub rng: Arc<dyn Rng>,
+    /// The identity key.
+    pub signer: Arc<dyn Signer>,
+    /// Checks of other enrollments' signatures.
+    pub verifier: Arc<dyn Verifier>,
+    /// The identity certificate, DER: what link codes carry.
+    pub certificate: Vec<u8>,
+}
+
+/// An enrollment at work: every use-case of operators and peers is a method of it.
+///
+/// It holds no connection and runs no task; transports and the API call it.
+pub struct Node {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: Arc<dyn Rng>,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) settings: Settings,
+    /// The policies as they are stored, ready to decide. Unreadable policies are a set that denies all.
+    pub(crate) policies: ArcSwap<PolicySet>,
+    /// Counts policy changes; whatever acts under a permit asks anew when it moves.
+    pub(crate) policy_changes: watch::Sender<u64>,
+    pub(crate) presence: Presence,
+    pub(crate) progress: Progress,
+    /// Lifecycle messages refused since the start.
+    pub(crate) refused_messages: AtomicU64,
+    pub(crate) certificate: Vec<u8>,
+    key: PublicKey,
+}
+
+impl Node {
+    /// A node on these ports; reads the policies.
+    pub async fn open(ports: Ports, settings: Settings) -> Result<Arc<Node>, Error> {
+        let Ports {
+            store,
+            clock,
+            rng,
+            signer,
+            verifier,
+            certificate,
+        } = ports;
+        let key = signer.public_key();
+        let node = Node {
+            store,
+            clock,
+            rng,
+            signer,
+            verifier,
+            settings,
+            policies: ArcSwap::from_pointee(PolicySet::unreadable()),
+            policy_changes: watch::Sender::new(0),
+            presence: Presence::default(),
+            progress: Progress::default(),
+            refused_messages: AtomicU64::new(0),
+            certificate,
+            key,
+        };
+        node.reload_policies().await;
+        Ok(Arc::new(node))
+    }
+
+    /// Who this enrollment is.
+    pub fn enrollment_id(&self) -> EnrollmentId {
+        self.key.enrollment_id()
+    }
+
+    /// The public identity key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+
+    /// What the operator set in the configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Marked changed whenever a policy changed, or one reached its expiry.
+    pub fn policy_changes(&self) -> watch::Receiver<u64> {
+        self.policy_changes.subscribe()
+    }
+
+    /// What is known of links right now; transports tell it, views read it.
+    pub fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// The store, for background work that reads feeds and topics.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// A new id: a UUID of version 7, so that ids sort by age.
+    pub(crate) fn mint<T>(&self, from_uuid: impl FnOnce(uuid::Uuid) -> T) -> T {
+        let mut chance = [0; 10];
+        self.rng.fill(&mut chance);
+        let millis = u64::try_from(self.now().as_micros() / 1_000).unwrap_or(0);
+        from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &chance).into_uuid())
+    }
+
+    /// A new one-time secret.
+    pub(crate) fn secret(&self) -> Secret {
+        let mut bytes = [0; 32];
+        self.rng.fill(&mut bytes);
+        Secret::from_bytes(bytes)
+    }
+
+    /// Writes a batch.
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), Error> {
+        self.store.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Runs a use-case again, on fresh reads, as long as it loses races against other writes.
+    pub(crate) async fn retrying<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        for _ in 1..RACES_MAX {
+            match attempt().await {
+                Err(error) if error.is_lost_race() => {}
+                answer => return answer,
+            }
+        }
+        attempt().await
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("enrollment", &self.enrollment_id())
+            .finish_non_exhaustive()
+    }
+}
