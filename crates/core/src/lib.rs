@@ -6,12 +6,16 @@
 #![warn(missing_docs)]
 
 pub mod id;
+pub mod mapping;
 pub mod name;
+pub mod object;
+pub mod ontology;
 pub mod port;
 pub mod reason;
 pub mod security;
 pub mod signature;
 pub mod time;
+pub mod value;
 
 pub use id::*;
 pub use port::{Clock, Rng};
