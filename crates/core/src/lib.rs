@@ -11,7 +11,10 @@ pub mod backoff;
 pub mod code;
 pub mod id;
 pub mod link;
+pub mod mapping;
 pub mod name;
+pub mod object;
+pub mod ontology;
 pub mod peering;
 pub mod policy;
 pub mod port;
@@ -19,6 +22,7 @@ pub mod reason;
 pub mod security;
 pub mod signature;
 pub mod time;
+pub mod value;
 
 pub use id::*;
 pub use port::{Clock, Rng};

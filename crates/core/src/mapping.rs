@@ -1,0 +1,280 @@
+//! What flows over a connection, and under which names: sharing, mappings, and the translation of objects.
+//!
+//! Everything is denied that is not said. A type flows one way only when the exporting side shared it with export
+//! permission, and the importing side either has a mapping for it or shared a type of the same name with import
+//! permission; then the mapping is by equal names. [`flows`] combines both sides' words; [`translate`] turns what
+//! arrives into local terms.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::object::Lanes;
+use crate::ontology::{ApiName, Digest, ObjectType, Property, PropertyId, PropertyType, Schema};
+
+mod flows;
+#[cfg(test)]
+mod tests;
+mod translate;
+
+pub use flows::{Export, Flows, Import, OurSide, flows};
+pub use translate::{ItemRefusal, Translated, translate};
+
+/// One type that a side made available on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeShare {
+    /// The type's schema on the side that shares it; its digest shows drift.
+    pub schema: Schema,
+    /// Whether the other side may get its objects.
+    pub export: bool,
+    /// Whether objects of the other side may come in under it.
+    pub import: bool,
+}
+
+/// What a mapping of one side tells the other: what it wants of one of the other's types.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The lanes it takes.
+    pub lanes: Lanes,
+    /// The properties it takes, by the other side's numbers.
+    pub properties: BTreeSet<PropertyId>,
+}
+
+/// What one side of a connection tells the other: the types it made available and what it wants of the other's.
+///
+/// Nothing of a type that is not in here is known to the other side. Exchanged whole, the greater revision counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sharing {
+    /// Grows with each change on the side that speaks.
+    pub revision: u64,
+    /// The types made available, by their name on the side that speaks.
+    pub types: BTreeMap<ApiName, TypeShare>,
+    /// What its mappings want, by the type's name on the side that listens.
+    pub wanted: BTreeMap<ApiName, Wanted>,
+}
+
+impl Sharing {
+    /// The most types and the most mappings on one connection; what a peer sends beyond is refused at the edge.
+    pub const TYPES_MAX: usize = 1_000;
+
+    /// Whether a peer's sharing is within limits and names each type as its schema does.
+    pub fn is_sound(&self) -> bool {
+        self.types.len() <= Sharing::TYPES_MAX
+            && self.wanted.len() <= Sharing::TYPES_MAX
+            && self.types.iter().all(|(name, share)| name == share.schema.name())
+            && self
+                .wanted
+                .values()
+                .all(|wanted| wanted.properties.len() <= ObjectType::PROPERTIES_MAX)
+    }
+}
+
+/// Two properties that mean the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pair {
+    /// Its number here.
+    pub local: PropertyId,
+    /// Its number on the other side.
+    pub remote: PropertyId,
+}
+
+/// A local type and a remote one that mean the same, as the side that made the mapping sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// The type here.
+    pub local_type: ApiName,
+    /// The type on the other side.
+    pub remote_type: ApiName,
+    /// Their properties, by ascending remote number; each number is there once.
+    pub properties: Vec<Pair>,
+    /// The lanes that may go out. Source data goes only one way.
+    pub export: Lanes,
+    /// The lanes that may come in.
+    pub import: Lanes,
+    /// The remote schema that the mapping was made for.
+    pub remote_schema: Digest,
+}
+
+/// Why two types cannot be mapped. It names the property.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MappingError {
+    /// The type or property does not exist.
+    #[error("there is no {0}")]
+    Unknown(String),
+    /// Two properties of different types.
+    #[error("{property} is {local} here and {remote} there")]
+    TypesDiffer {
+        /// The local property.
+        property: ApiName,
+        /// Its type here.
+        local: PropertyType,
+        /// Its type there.
+        remote: PropertyType,
+    },
+    /// The primary keys are not mapped to each other.
+    #[error("the primary keys must be mapped to each other")]
+    PrimaryKey,
+    /// A local property must have a value, and nothing is mapped to it that always has one.
+    #[error("{0} must have a value here, and the other side may have none for it")]
+    Required(ApiName),
+    /// A property is mapped twice.
+    #[error("{0} is mapped twice")]
+    Twice(ApiName),
+    /// Source data was to flow both ways.
+    #[error("source data flows one way: export, import or off")]
+    SourceBothWays,
+}
+
+impl Mapping {
+    /// A mapping that somebody chose, property by property. `renamed` says which remote types are mapped to which local
+    /// ones of another name, so that references to them are of one type.
+    pub fn new(
+        local: &ObjectType,
+        remote: &Schema,
+        pairs: impl IntoIterator<Item = (ApiName, ApiName)>,
+        export: Lanes,
+        import: Lanes,
+        renamed: &BTreeMap<ApiName, ApiName>,
+    ) -> Result<Mapping, MappingError> {
+        if export.source && import.source {
+            return Err(MappingError::SourceBothWays);
+        }
+        let mut properties = Vec::new();
+        for (here, there) in pairs {
+            let unknown = |name: &ApiName| MappingError::Unknown(format!("property {name}"));
+            let local = local.named(here.as_str()).ok_or_else(|| unknown(&here))?;
+            let remote = remote.named(there.as_str()).ok_or_else(|| unknown(&there))?;
+            properties.push(Pair {
+                local: local.id,
+                remote: remote.id,
+            });
+        }
+        properties.sort_by_key(|pair| pair.remote);
+        let mapping = Mapping {
+            local_type: local.name.clone(),
+            remote_type: remote.name().clone(),
+            properties,
+            export,
+            import,
+            remote_schema: remote.digest(),
+        };
+        mapping.check(local, remote, renamed)?;
+        Ok(mapping)
+    }
+
+    /// The mapping of two types of which nothing is said: properties of equal name and type, both lanes, both ways.
+    pub fn by_equal_names(local: &ObjectType, remote: &Schema) -> Result<Mapping, MappingError> {
+        let properties = common(&local.properties, remote.properties());
+        let mapping = Mapping {
+            local_type: local.name.clone(),
+            remote_type: remote.name().clone(),
+            properties,
+            export: Lanes::BOTH,
+            import: Lanes::BOTH,
+            remote_schema: remote.digest(),
+        };
+        mapping.check(local, remote, &BTreeMap::new())?;
+        Ok(mapping)
+    }
+
+    /// Whether the mapping holds between these two: again after either of them changed. A schema that drifted in ways
+    /// the mapping does not touch is fine.
+    pub fn check(
+        &self,
+        local: &ObjectType,
+        remote: &Schema,
+        renamed: &BTreeMap<ApiName, ApiName>,
+    ) -> Result<(), MappingError> {
+        let mut seen = (BTreeSet::new(), BTreeSet::new());
+        for pair in &self.properties {
+            let unknown = |id: PropertyId| MappingError::Unknown(format!("property number {}", id.0));
+            let here = local.property(pair.local).ok_or_else(|| unknown(pair.local))?;
+            let there = remote.property(pair.remote).ok_or_else(|| unknown(pair.remote))?;
+            if !seen.0.insert(here.id) || !seen.1.insert(there.id) {
+                return Err(MappingError::Twice(here.name.clone()));
+            }
+            if !equal(&here.of, &there.of, renamed) {
+                return Err(MappingError::TypesDiffer {
+                    property: here.name.clone(),
+                    local: here.of.clone(),
+                    remote: there.of.clone(),
+                });
+            }
+        }
+        let keys = Pair {
+            local: local.primary_key,
+            remote: remote.primary_key(),
+        };
+        if !self.properties.contains(&keys) {
+            return Err(MappingError::PrimaryKey);
+        }
+        // Only what comes in must be complete here.
+        let required = local
+            .properties
+            .iter()
+            .filter(|p| !p.nullable && self.import.any());
+        for property in required {
+            let source = self.properties.iter().find(|pair| pair.local == property.id);
+            let always = source
+                .and_then(|pair| remote.property(pair.remote))
+                .is_some_and(|p| !p.nullable);
+            if !always {
+                return Err(MappingError::Required(property.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The local number of a remote property.
+    pub fn local(&self, remote: PropertyId) -> Option<PropertyId> {
+        let place = self
+            .properties
+            .binary_search_by_key(&remote, |pair| pair.remote)
+            .ok()?;
+        self.properties.get(place).map(|pair| pair.local)
+    }
+
+    /// What this mapping tells the other side.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            lanes: self.import,
+            properties: self.properties.iter().map(|pair| pair.remote).collect(),
+        }
+    }
+}
+
+/// The properties of equal name and type, by ascending remote number.
+fn common(local: &[Property], remote: &[Property]) -> Vec<Pair> {
+    let by_name: BTreeMap<&ApiName, &Property> = local.iter().map(|p| (&p.name, p)).collect();
+    remote
+        .iter()
+        .filter_map(|there| {
+            let here = by_name.get(&there.name)?;
+            (here.of == there.of).then_some(Pair {
+                local: here.id,
+                remote: there.id,
+            })
+        })
+        .collect()
+}
+
+/// Whether two types have the same values, references being to types that mean the same.
+fn equal(local: &PropertyType, remote: &PropertyType, renamed: &BTreeMap<ApiName, ApiName>) -> bool {
+    match (local, remote) {
+        (PropertyType::Reference { to: here }, PropertyType::Reference { to: there }) => {
+            renamed.get(there).unwrap_or(there) == here
+        }
+        (PropertyType::Array(here), PropertyType::Array(there)) => equal(here, there, renamed),
+        (PropertyType::Struct(here), PropertyType::Struct(there)) => {
+            here.len() == there.len()
+                && here
+                    .iter()
+                    .zip(there)
+                    .all(|((a, here), (b, there))| a == b && equal(here, there, renamed))
+        }
+        (here, there) => here == there,
+    }
+}
