@@ -1,0 +1,84 @@
+//! A node without network: real identity, in-memory store, test clock.
+
+use std::sync::Arc;
+
+use peerd_core::{Clock, Rng};
+use peerd_identity::{EcdsaVerifier, Identity};
+use peerd_node::{Node, Ports, Settings};
+use peerd_store::{Memory, Store};
+
+use crate::{SeededRng, TestClock};
+
+/// A node, and the handles by which a test moves its world.
+#[derive(Debug)]
+pub struct TestNode {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its clock.
+    pub clock: Arc<TestClock>,
+    /// Its store; [`Memory::reopen`] gives what a restart would find.
+    pub store: Memory,
+    /// Its identity.
+    pub identity: Arc<Identity>,
+    settings: Settings,
+}
+
+impl TestNode {
+    /// A new enrollment with a clock of its own.
+    ///
+    /// # Panics
+    /// When the identity cannot be made.
+    pub async fn fresh(name: &str) -> TestNode {
+        TestNode::with(name, Arc::new(TestClock::default()), Memory::new()).await
+    }
+
+    /// A new enrollment on this clock and store.
+    ///
+    /// # Panics
+    /// When the identity cannot be made.
+    pub async fn with(name: &str, clock: Arc<TestClock>, store: Memory) -> TestNode {
+        let dir = tempfile::tempdir().expect("a directory");
+        let identity = Identity::create(dir.path(), clock.now()).expect("an identity");
+        let settings = Settings {
+            name: name.to_owned(),
+            addresses: vec![format!("{name}.example:7443")],
+            ..Settings::default()
+        };
+        TestNode::open(Arc::new(identity), clock, store, settings).await
+    }
+
+    /// The same enrollment after a restart: same identity, same records, nothing else kept.
+    pub async fn restarted(self) -> TestNode {
+        let store = self.store.reopen();
+        TestNode::open(self.identity, self.clock, store, self.settings).await
+    }
+
+    async fn open(
+        identity: Arc<Identity>,
+        clock: Arc<TestClock>,
+        store: Memory,
+        settings: Settings,
+    ) -> TestNode {
+        let seed = u64::from_le_bytes(
+            identity.enrollment_id().as_bytes()[..8]
+                .try_into()
+                .expect("8 bytes"),
+        );
+        let ports = Ports {
+            store: Arc::new(store.reopen()) as Arc<dyn Store>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
+            signer: Arc::clone(&identity) as Arc<_>,
+            verifier: Arc::new(EcdsaVerifier),
+            certificate: identity.certificate_der().to_vec(),
+        };
+        let node = Node::open(ports, settings.clone()).await.expect("a node");
+        TestNode {
+            node,
+            clock,
+            store,
+            identity,
+            settings,
+        }
+    }
+}
