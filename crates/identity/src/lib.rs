@@ -1,1 +1,32 @@
-//! peerd identity
+//! Who this enrollment is, and who is at the other end: keys, certificates, TLS configurations.
+//!
+//! An enrollment **is** its identity key: its id is the digest of that key, its [identity certificate](Identity) is
+//! self-signed, and short-lived [leaf certificates](LiveLeaf) issued by it serve TLS. There is no authority above, so a
+//! peer proves itself by a chain of exactly two certificates, and that chain's own identity certificate is the only
+//! trust anchor it is checked against. Nothing of one link is ever an anchor for another.
+//!
+//! What a handshake proves is only *which key* is there. Whether that key is one we know is asked afterwards, with
+//! [`Presented::identify`]; whether it may do anything is the policy's to decide.
+#![warn(missing_docs)]
+
+mod binding;
+mod chain;
+mod error;
+mod files;
+mod identity;
+mod key;
+mod leaf;
+mod peer;
+mod random;
+mod refusal;
+mod tls;
+
+pub use binding::{channel_binding, enroll_proof, enroll_proof_is_valid};
+pub use error::Error;
+pub use identity::{CERTIFICATE_FILE, Identity, KEY_FILE};
+pub use key::EcdsaVerifier;
+pub use leaf::{Leaf, LiveLeaf};
+pub use peer::{ExpectedIdentities, PeerIdentity, Pinned, Presented, presented};
+pub use random::OsRng;
+pub use refusal::{Refusal, refusal_of};
+pub use tls::{client_config, server_config, server_name};
