@@ -5,8 +5,11 @@
 //! daemon may do for a peer, and what becomes of a peer connection, is decided here and nowhere else.
 #![warn(missing_docs)]
 
+pub mod audit;
+pub mod authz;
 pub mod id;
 pub mod name;
+pub mod policy;
 pub mod port;
 pub mod reason;
 pub mod security;
