@@ -7,8 +7,12 @@
 
 pub mod audit;
 pub mod authz;
+pub mod backoff;
+pub mod code;
 pub mod id;
+pub mod link;
 pub mod name;
+pub mod peering;
 pub mod policy;
 pub mod port;
 pub mod reason;

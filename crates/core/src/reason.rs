@@ -169,6 +169,16 @@ reasons! {
     WaitTimeout = "WAIT_TIMEOUT", Timeout;
     /// A fault of this daemon; the request id finds it in the log.
     Internal = "INTERNAL", Internal;
+    /// No address that the other side could dial is known; advertise one.
+    AddressMissing = "ADDRESS_MISSING", Conflict;
+    /// The terms the other side activated are not the terms that were agreed here.
+    TermsMismatch = "TERMS_MISMATCH", Denied;
+    /// The message came before one that precedes it; it is taken once that one has come.
+    MessageEarly = "MESSAGE_EARLY", Unavailable;
+    /// A change request of this connection is still waiting for a decision.
+    ChangePending = "CHANGE_PENDING", Conflict;
+    /// There is no such change request, or it was decided already.
+    ChangeUnknown = "CHANGE_UNKNOWN", NotFound;
 }
 
 impl Reason {
