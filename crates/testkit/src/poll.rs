@@ -23,8 +23,6 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
             }
         }
     };
-    match tokio::time::timeout(LIMIT, poll).await {
-        Ok(value) => value,
-        Err(_) => panic!("not within {LIMIT:?}: {what}"),
-    }
+    let answer = tokio::time::timeout(LIMIT, poll).await.ok();
+    answer.unwrap_or_else(|| panic!("not within {LIMIT:?}: {what}"))
 }

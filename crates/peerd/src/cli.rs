@@ -1,0 +1,227 @@
+//! The command line of `peerd`.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use peerd_core::link::Address;
+use peerd_core::name::{Name, Title};
+use peerd_identity::OsRng;
+
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Protection, RawApi, RawConfig, RawEnrollment, RawMpx};
+use crate::health::{self, Target, Trust};
+use crate::{admin_token, init};
+
+/// Runs a peerd enrollment.
+#[derive(Debug, Parser)]
+#[command(name = "peerd", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a new enrollment: its configuration, its identity and the token of its first admin
+    Init(InitArgs),
+    /// Look at the configuration that `run` would use
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running daemon whether it serves
+    Health(HealthArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether it is valid
+    Check(ConfigArgs),
+    /// Print all of it as TOML
+    Print(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The directory; made if need be, and closed to other users
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// The name of the enrollment
+    #[arg(long)]
+    name: Name,
+    /// The platform title that operators of other enrollments see
+    #[arg(long)]
+    title: Option<Title>,
+    /// Where to listen for other enrollments
+    #[arg(long, value_name = "ADDR")]
+    listen_mpx: Option<SocketAddr>,
+    /// Where to listen for operators
+    #[arg(long, value_name = "ADDR")]
+    listen_api: Option<SocketAddr>,
+    /// Where other enrollments should dial; repeatable
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Vec<Address>,
+    /// The certificate chain of the operator API, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_certificate_file: Option<PathBuf>,
+    /// The private key of the operator API, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
+    /// Let operators' tokens cross a network in the clear
+    #[arg(long)]
+    danger_plaintext: bool,
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The directory of the enrollment, with its peerd.toml
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PEERD_DATA_DIR",
+        required_unless_present = "config"
+    )]
+    data_dir: Option<PathBuf>,
+    /// The configuration file, when it is elsewhere
+    #[arg(long, value_name = "FILE", env = "PEERD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to listen for other enrollments instead
+    #[arg(long, value_name = "ADDR")]
+    listen_mpx: Option<SocketAddr>,
+    /// Where to listen for operators instead
+    #[arg(long, value_name = "ADDR")]
+    listen_api: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The directory of the enrollment
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PEERD_DATA_DIR",
+        required_unless_present = "endpoint"
+    )]
+    data_dir: Option<PathBuf>,
+    /// The operator API, when the daemon is elsewhere
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// What the operator API's certificate is checked against, PEM; by default the configured certificate itself
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// The name that certificate is for, when it is not the address
+    #[arg(long, value_name = "NAME")]
+    server_name: Option<String>,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Init(args) => args.run(),
+            Command::Config(ConfigCommand::Check(args)) => {
+                args.load()?;
+                say("the configuration is valid\n")
+            }
+            Command::Config(ConfigCommand::Print(args)) => say(&args.load()?.to_toml()?),
+            Command::Health(args) => args.run(),
+        }
+    }
+}
+
+impl InitArgs {
+    fn run(self) -> anyhow::Result<()> {
+        // Files do not move when the daemon is started from elsewhere.
+        let absolute = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
+        let dir = std::path::absolute(&self.data_dir)?;
+        let config = RawConfig {
+            enrollment: RawEnrollment {
+                name: Some(self.name),
+                initial_title: self.title,
+            },
+            mpx: RawMpx {
+                listen: self.listen_mpx,
+                advertise: (!self.advertise.is_empty()).then_some(self.advertise),
+            },
+            api: RawApi {
+                listen: self.listen_api,
+                tls_certificate_file: absolute(self.tls_certificate_file)?,
+                tls_key_file: absolute(self.tls_key_file)?,
+                danger_plaintext: self.danger_plaintext.then_some(true),
+            },
+            ..RawConfig::default()
+        };
+        let enrollment = init::init(&dir, config, &SystemClock::default(), &OsRng)?;
+        say(&format!(
+            "enrollment     {enrollment}\nconfiguration  {}\nadmin token    {}\n",
+            dir.join(config::FILE).display(),
+            dir.join(admin_token::FILE).display(),
+        ))
+    }
+}
+
+impl ConfigArgs {
+    fn load(self) -> anyhow::Result<Config> {
+        let file = match (&self.config, &self.data_dir) {
+            (Some(file), _) => file.clone(),
+            (None, Some(dir)) => dir.join(config::FILE),
+            (None, None) => anyhow::bail!("neither a data directory nor a configuration file is given"),
+        };
+        let flags = RawConfig {
+            data_dir: self.data_dir,
+            mpx: RawMpx {
+                listen: self.listen_mpx,
+                ..RawMpx::default()
+            },
+            api: RawApi {
+                listen: self.listen_api,
+                ..RawApi::default()
+            },
+            ..RawConfig::default()
+        };
+        load(&file, flags)
+    }
+}
+
+impl HealthArgs {
+    fn run(self) -> anyhow::Result<()> {
+        let (url, configured) = match (self.endpoint, &self.data_dir) {
+            (Some(url), _) => (url, None),
+            (None, Some(dir)) => {
+                let api = load(&dir.join(config::FILE), RawConfig::default())?.api;
+                let url = health::url_of(dir, &api)?;
+                match api.protection {
+                    Protection::Plaintext => (url, None),
+                    Protection::Tls { certificate_file, .. } => (url, Some(certificate_file)),
+                }
+            }
+            (None, None) => anyhow::bail!("neither a data directory nor an endpoint is given"),
+        };
+        let trust = match self.ca.or(configured) {
+            Some(file) => Some(Trust {
+                roots_pem: std::fs::read(&file)
+                    .with_context(|| format!("{} cannot be read", file.display()))?,
+                server_name: self.server_name,
+            }),
+            None if url.starts_with("https:") => anyhow::bail!("{url} needs --ca"),
+            None => None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(health::check(Target { url, trust }))?;
+        say("serving\n")
+    }
+}
+
+fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
+    let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    Ok(Config::load(file, variables, flags, &std::env::current_dir()?)?)
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}

@@ -1,0 +1,79 @@
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, anchor};
+
+/// Where everything is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In a directory of this machine.
+    Embedded {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes of stored blocks kept in memory.
+        cache_bytes: u64,
+    },
+}
+
+/// The engines, as `store.engine` names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// A directory of this machine.
+    #[default]
+    Embedded,
+}
+
+/// `[store]` as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawStore {
+    /// Default `embedded`.
+    pub engine: Option<Engine>,
+    /// Default `store` in the data directory.
+    pub path: Option<PathBuf>,
+    /// Default 64 MiB, at least 1 MiB.
+    pub cache_bytes: Option<u64>,
+}
+
+impl RawStore {
+    pub(super) fn anchor(&mut self, base: &Path) -> Result<(), Invalid> {
+        anchor("store.path", self.path.as_mut(), base)
+    }
+
+    pub(super) fn check(self, data_dir: &Path) -> Result<Store, Invalid> {
+        const CACHE_BYTES_MIN: u64 = 1 << 20;
+        const CACHE_BYTES_MAX: u64 = 1 << 40;
+        let RawStore {
+            engine,
+            path,
+            cache_bytes,
+        } = self;
+        let cache_bytes = cache_bytes.unwrap_or(64 << 20);
+        if !(CACHE_BYTES_MIN..=CACHE_BYTES_MAX).contains(&cache_bytes) {
+            return Err(Invalid::out_of_bounds(
+                "store.cache_bytes",
+                CACHE_BYTES_MIN,
+                CACHE_BYTES_MAX,
+            ));
+        }
+        match engine.unwrap_or_default() {
+            Engine::Embedded => Ok(Store::Embedded {
+                path: path.unwrap_or_else(|| data_dir.join("store")),
+                cache_bytes,
+            }),
+        }
+    }
+}
+
+impl From<Store> for RawStore {
+    fn from(store: Store) -> RawStore {
+        let Store::Embedded { path, cache_bytes } = store;
+        RawStore {
+            engine: Some(Engine::Embedded),
+            path: Some(path),
+            cache_bytes: Some(cache_bytes),
+        }
+    }
+}

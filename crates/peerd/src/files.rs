@@ -1,0 +1,40 @@
+//! Small files of the data directory: they appear whole, for their owner only, or not at all.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Writes a new file with mode 0600; one that is there already stays and is an error.
+pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = parent(path)?;
+    written(dir, content)?.persist_noclobber(path)?;
+    sync_dir(dir)
+}
+
+/// Writes a file with mode 0600 in the place of the one that may be there.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = parent(path)?;
+    written(dir, content)?.persist(path)?;
+    sync_dir(dir)
+}
+
+/// A temporary file is 0600 from its creation and vanishes if what follows fails.
+fn written(dir: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".peerd-")
+        .suffix(".tmp")
+        .tempfile_in(dir)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    path.parent().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}

@@ -1,0 +1,217 @@
+//! A new enrollment in a data directory.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use peerd_core::{Clock, EnrollmentId, Rng};
+use peerd_identity::{CERTIFICATE_FILE, Identity, KEY_FILE};
+
+use crate::config::{self, Config, RawConfig};
+use crate::{admin_token, files};
+
+/// Stands over what the first configuration file says.
+const HEADER: &str = "# The configuration of a peerd enrollment. What is not here has its default: `peerd config print`\n\
+                      # shows every key with its value.\n\n";
+
+/// Why there is no new enrollment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The directory has an enrollment already, or a file where one would be. Nothing was changed.
+    #[error("{} has an enrollment already ({} exists)", dir.display(), path.display())]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+        /// What is in the way.
+        path: PathBuf,
+    },
+    /// An earlier `init` was interrupted. No daemon ever used what it left. Nothing was changed.
+    #[error(
+        "{} holds a part of an enrollment whose `peerd init` did not finish ({} exists, {} does not); \
+         remove it and start again",
+        dir.display(), path.display(), config::FILE
+    )]
+    Unfinished {
+        /// The directory.
+        dir: PathBuf,
+        /// What was found.
+        path: PathBuf,
+    },
+    /// The values given make no configuration. Nothing was changed.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The identity could not be made.
+    #[error("the identity could not be made")]
+    Identity(#[from] peerd_identity::Error),
+    /// A file or the directory could not be written.
+    #[error("{} could not be written", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Makes an enrollment in the directory: its identity, the token of its first admin, its configuration. Returns its id.
+///
+/// The directory is made if need be and becomes its owner's only. The configuration file is written last: where there
+/// is one, the rest is complete.
+pub fn init(dir: &Path, config: RawConfig, clock: &dyn Clock, rng: &dyn Rng) -> Result<EnrollmentId, Error> {
+    let file = dir.join(config::FILE);
+    let parts = [CERTIFICATE_FILE, KEY_FILE, admin_token::FILE];
+    if exists(&file) {
+        return Err(Error::Exists {
+            dir: dir.to_owned(),
+            path: file,
+        });
+    }
+    if let Some(path) = parts
+        .map(|part| dir.join(part))
+        .into_iter()
+        .find(|part| exists(part))
+    {
+        return Err(Error::Unfinished {
+            dir: dir.to_owned(),
+            path,
+        });
+    }
+    let text = HEADER.to_owned() + &config.to_toml()?;
+    check(dir, config)?;
+
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Write { path, source }
+    };
+    make_private(dir).map_err(failed(dir))?;
+    let identity = Identity::create(dir, clock.now())?;
+    admin_token::create(dir, rng).map_err(failed(&dir.join(admin_token::FILE)))?;
+    files::create(&file, text.as_bytes()).map_err(failed(&file))?;
+    Ok(identity.enrollment_id())
+}
+
+/// A file that `peerd run` would refuse is not written in the first place.
+fn check(dir: &Path, mut config: RawConfig) -> Result<(), Error> {
+    config.data_dir.get_or_insert_with(|| dir.to_owned());
+    Config::try_from(config).map_err(config::Error::from)?;
+    Ok(())
+}
+
+/// Whatever is there counts, a dangling link too.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// The store puts its files here with whatever mode the process gives them, so the directory itself closes them off.
+fn make_private(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use peerd_identity::OsRng;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::{Protection, RawApi, RawEnrollment};
+
+    fn named(name: &str) -> RawConfig {
+        RawConfig {
+            enrollment: RawEnrollment {
+                name: Some(name.parse().expect("a name")),
+                initial_title: Some("Alpha \"Ä\" Org".parse().expect("a title")),
+            },
+            ..RawConfig::default()
+        }
+    }
+
+    fn init_in(dir: &Path) -> Result<EnrollmentId, Error> {
+        init(dir, named("alpha"), &SystemClock::default(), &OsRng)
+    }
+
+    fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = fs::read_dir(dir).expect("readable");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        paths
+            .map(|path| (path.clone(), fs::read(path).expect("a file")))
+            .collect()
+    }
+
+    #[test]
+    fn an_enrollment_is_complete_and_its_owner_s_only() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let dir = temp.path().join("a/b");
+        let id = init_in(&dir).expect("made");
+
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
+        assert_eq!(mode(&dir), 0o700);
+        let names: Vec<_> = contents(&dir).into_keys().collect();
+        let expected =
+            ["admin.token", "identity.crt", "identity.key", "peerd.toml"].map(|name| dir.join(name));
+        assert_eq!(names, expected);
+        for path in &names {
+            assert_eq!(mode(path), 0o600, "{}", path.display());
+        }
+
+        assert_eq!(Identity::load(&dir).expect("loads").enrollment_id(), id);
+        assert!(admin_token::read(&dir).expect("readable").is_some());
+        let config = Config::load(&dir.join(config::FILE), [], RawConfig::default(), &dir).expect("loads");
+        assert_eq!(config.data_dir, dir);
+        assert_eq!(config.enrollment.name.as_str(), "alpha");
+        assert_eq!(
+            config.enrollment.initial_title.expect("a title").as_str(),
+            "Alpha \"Ä\" Org"
+        );
+        assert_eq!(config.api.protection, Protection::Plaintext);
+    }
+
+    #[test]
+    fn an_existing_directory_is_closed_to_others() {
+        let temp = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+        init_in(temp.path()).expect("made");
+        let mode = fs::metadata(temp.path()).expect("there").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_second_init_changes_nothing() {
+        let temp = tempfile::tempdir().expect("a directory");
+        init_in(temp.path()).expect("made");
+        let before = contents(temp.path());
+        assert!(matches!(init_in(temp.path()), Err(Error::Exists { .. })));
+        assert_eq!(contents(temp.path()), before);
+    }
+
+    #[test]
+    fn what_an_interrupted_init_left_is_told_and_kept() {
+        for part in ["identity.crt", "identity.key", "admin.token"] {
+            let temp = tempfile::tempdir().expect("a directory");
+            fs::write(temp.path().join(part), "half").expect("written");
+            let error = init_in(temp.path()).expect_err("unfinished");
+            assert!(matches!(&error, Error::Unfinished { path, .. } if path.ends_with(part)));
+            assert_eq!(contents(temp.path()).len(), 1, "{part}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_run_would_refuse_is_not_written() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let dir = temp.path().join("new");
+        let config = RawConfig {
+            api: RawApi {
+                listen: Some(([192, 0, 2, 1], 7440).into()),
+                ..RawApi::default()
+            },
+            ..named("alpha")
+        };
+        let refused = init(&dir, config, &SystemClock::default(), &OsRng);
+        assert!(matches!(refused, Err(Error::Config(_))), "{refused:?}");
+        assert!(!dir.exists());
+    }
+}
