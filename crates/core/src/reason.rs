@@ -169,6 +169,10 @@ reasons! {
     WaitTimeout = "WAIT_TIMEOUT", Timeout;
     /// A fault of this daemon; the request id finds it in the log.
     Internal = "INTERNAL", Internal;
+    /// The file cannot be read as what it should be; the message says where.
+    FileInvalid = "FILE_INVALID", Invalid;
+    /// The daemon cannot be reached at its endpoint; see that it runs and that the endpoint is right.
+    DaemonUnreachable = "DAEMON_UNREACHABLE", Unavailable;
 }
 
 impl Reason {
