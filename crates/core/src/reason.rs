@@ -179,6 +179,10 @@ reasons! {
     ChangePending = "CHANGE_PENDING", Conflict;
     /// There is no such change request, or it was decided already.
     ChangeUnknown = "CHANGE_UNKNOWN", NotFound;
+    /// The file cannot be read as what it should be; the message says where.
+    FileInvalid = "FILE_INVALID", Invalid;
+    /// The daemon cannot be reached at its endpoint; see that it runs and that the endpoint is right.
+    DaemonUnreachable = "DAEMON_UNREACHABLE", Unavailable;
 }
 
 impl Reason {
