@@ -1,0 +1,10 @@
+//! The rules of the source tree that no compiler and no lint checks. A failure says which file, which line and what
+//! to do; `CONTRIBUTING.md` says why.
+//!
+//! Files that are made from code are compared, and rewritten when `UPDATE_GOLDENS=1` is set.
+
+mod arrows;
+mod behaviours;
+mod docs;
+mod sources;
+mod tree;
