@@ -9,9 +9,9 @@ use super::view::{self, Connection};
 use crate::cli::{App, DONE};
 use crate::client;
 use crate::error::Error;
-use crate::field::{optional, required, time};
+use crate::field::{required, time};
 use crate::output::{self, Page};
-use crate::security::{SecurityArgs, data_types, data_words};
+use crate::security::{SecurityArgs, data_types};
 
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -31,18 +31,16 @@ pub(crate) struct SetArgs {
 struct Changed {
     #[serde(flatten)]
     connection: Connection,
-    change_request_id: Option<String>,
+    waits_for_other_side: bool,
 }
 
-/// A change that waits for a decision; what does not change is `None`.
+/// A change of security that waits for a decision.
 #[derive(Debug, Serialize)]
 struct ChangeRequest {
     change_request_id: String,
     connection_id: String,
     ours: bool,
     security: Option<Security>,
-    exports: Option<Vec<&'static str>>,
-    imports: Option<Vec<&'static str>>,
     proposed_at: Option<String>,
 }
 
@@ -62,7 +60,7 @@ pub(super) async fn set(app: &App<'_>, change: SetArgs) -> Result<u8, Error> {
     let answer = app.client.call(service.set_data_types(request)).await?;
     let view = Changed {
         connection: required(answer.connection, "connection")?.into(),
-        change_request_id: optional(answer.change_request_id),
+        waits_for_other_side: answer.waits_for_other_side,
     };
     output::show(app.format, &view)?;
     Ok(DONE)
@@ -105,8 +103,6 @@ pub(super) async fn list(app: &App<'_>) -> Result<u8, Error> {
         "connection_id",
         "ours",
         "security",
-        "exports",
-        "imports",
         "proposed_at",
     ];
     output::list(app.format, &Page::whole(items), &columns)?;
@@ -137,8 +133,6 @@ impl From<pb::ChangeRequest> for ChangeRequest {
             connection_id,
             ours,
             security,
-            exports,
-            imports,
             proposed_at,
         } = change;
         let security = security.map(|proposed| {
@@ -153,8 +147,6 @@ impl From<pb::ChangeRequest> for ChangeRequest {
             connection_id,
             ours,
             security,
-            exports: exports.map(data_words),
-            imports: imports.map(data_words),
             proposed_at: time(proposed_at),
         }
     }
