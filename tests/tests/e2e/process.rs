@@ -1,0 +1,237 @@
+//! Running the real binaries.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails; generous, since test machines are slow.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// The directory of the binaries, built once by whichever test comes first.
+fn binaries() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "-p", "peerd", "-p", "peerctl"]);
+        assert!(
+            build.status().expect("cargo runs").success(),
+            "the binaries build"
+        );
+        // target/debug/deps/e2e-… → target/debug
+        let test = std::env::current_exe().expect("a path");
+        test.ancestors().nth(2).expect("a target directory").to_owned()
+    })
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// One organisation: a data directory, and its daemon while it runs.
+#[derive(Debug)]
+pub(crate) struct Enrollment {
+    dir: TempDir,
+    pub(crate) mpx: String,
+    pub(crate) api: String,
+    daemon: Option<Child>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Enrollment {
+    /// Initialises an enrollment and starts its daemon.
+    pub(crate) fn start(name: &str) -> Enrollment {
+        let mut enrollment = Enrollment::init(name);
+        enrollment.run();
+        enrollment
+    }
+
+    /// Initialises an enrollment with a title.
+    pub(crate) fn init(name: &str) -> Enrollment {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mpx = format!("127.0.0.1:{}", free_port());
+        let api = format!("127.0.0.1:{}", free_port());
+        let data = dir.path().join("data");
+        let init = Command::new(binaries().join("peerd"))
+            .args(["init", "--name", name, "--title", &format!("Agency {name}")])
+            .args([
+                "--listen-mpx",
+                &mpx,
+                "--listen-api",
+                &api,
+                "--advertise",
+                &mpx,
+                "--data-dir",
+            ])
+            .arg(&data)
+            .output()
+            .expect("peerd runs");
+        assert!(
+            init.status.success(),
+            "init: {}",
+            String::from_utf8_lossy(&init.stderr)
+        );
+        Enrollment {
+            dir,
+            mpx,
+            api,
+            daemon: None,
+            log: Arc::default(),
+        }
+    }
+
+    /// Where its data is.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Starts the daemon and waits for its `ready` line.
+    pub(crate) fn run(&mut self) {
+        let mut child = Command::new(binaries().join("peerd"))
+            .arg("run")
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("peerd runs");
+        let stderr = BufReader::new(child.stderr.take().expect("stderr"));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if line == "ready" {
+                    let _ = ready.send(());
+                }
+                log.lock().expect("a whole log").push(line);
+            }
+        });
+        self.daemon = Some(child);
+        let in_time = is_ready.recv_timeout(LIMIT).is_ok();
+        assert!(in_time, "the daemon is not ready; its log:\n{}", self.log());
+    }
+
+    /// What the daemon wrote on stderr so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("a whole log").join("\n")
+    }
+
+    /// `kill -9`, and nothing else.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().expect("SIGKILL");
+            daemon.wait().expect("an end");
+        }
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn stop(&mut self) -> Option<i32> {
+        self.signal(rustix::process::Signal::TERM);
+        self.daemon.take()?.wait().expect("an end").code()
+    }
+
+    /// `kill -9` while somebody else still talks to the daemon.
+    pub(crate) fn kill_now(&self) {
+        self.signal(rustix::process::Signal::KILL);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = self.daemon.as_ref().expect("a daemon").id();
+        let pid = i32::try_from(id)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .expect("a pid");
+        rustix::process::kill_process(pid, signal).expect("a signal");
+    }
+
+    /// Kills the daemon and starts it anew.
+    pub(crate) fn crash(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    /// Runs `peerctl -o json` as the admin and gives its exit code and output.
+    pub(crate) fn try_ctl<A: AsRef<OsStr>>(&self, args: &[A]) -> Output {
+        self.try_ctl_as(&self.data_dir().join("admin.token"), args)
+    }
+
+    /// Runs `peerctl -o json` with the token in this file.
+    pub(crate) fn try_ctl_as<A: AsRef<OsStr>>(&self, token: &Path, args: &[A]) -> Output {
+        Command::new(binaries().join("peerctl"))
+            .arg("--endpoint")
+            .arg(format!("http://{}", self.api))
+            .arg("--token-file")
+            .arg(token)
+            .args(["-o", "json"])
+            .args(args)
+            .output()
+            .expect("peerctl runs")
+    }
+
+    /// Runs `peerctl`, which must succeed; its one JSON document.
+    pub(crate) fn ctl<A: AsRef<OsStr> + std::fmt::Debug>(&self, args: &[A]) -> Value {
+        let output = self.try_ctl(args);
+        assert!(
+            output.status.success(),
+            "{args:?} exits with {:?}: {}\nthe daemon's log:\n{}",
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr),
+            self.log(),
+        );
+        if output.stdout.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_slice(&output.stdout).expect("one JSON document on stdout")
+    }
+
+    /// Runs `peerctl`, which must fail with this exit code and reason word; the error document.
+    pub(crate) fn ctl_fails<A: AsRef<OsStr> + std::fmt::Debug>(
+        &self,
+        args: &[A],
+        exit: i32,
+        reason: &str,
+    ) -> Value {
+        let output = self.try_ctl(args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
+        let line = stderr
+            .lines()
+            .rev()
+            .find(|line| line.starts_with('{'))
+            .expect("an error document");
+        let error: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(error["error"]["code"], reason, "{args:?}: {error}");
+        error
+    }
+
+    /// Asks until the answer is a value; the daemon's log is shown when it never is.
+    pub(crate) fn eventually<T>(&self, what: &str, mut ask: impl FnMut(&Enrollment) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(value) = ask(self) {
+                return value;
+            }
+            assert!(
+                began.elapsed() < LIMIT,
+                "not in time: {what}\nthe daemon's log:\n{}",
+                self.log()
+            );
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Enrollment {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
