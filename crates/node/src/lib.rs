@@ -19,6 +19,7 @@ pub mod peer;
 mod policy;
 pub mod presence;
 mod settings;
+pub mod sharing;
 mod space;
 
 pub use caller::Caller;

@@ -13,7 +13,7 @@ mod exchange;
 mod peering;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
-pub use exchange::PurgeDue;
+pub use exchange::{ImportCursor, PurgeDue, Shared};
 pub use peering::{DialState, Queued, outbox_prefix};
 
 /// An audit fact as the chain keeps it.
