@@ -15,6 +15,8 @@ pub mod link;
 mod marking;
 mod names;
 mod node;
+pub mod object;
+pub mod ontology;
 pub mod peer;
 mod policy;
 pub mod presence;

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 mod admin;
+mod data;
 mod exchange;
 mod peering;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
+pub use data::{ConflictEntry, SpaceOntology};
 pub use exchange::{ImportCursor, PurgeDue, Shared};
 pub use peering::{DialState, Queued, outbox_prefix};
 
