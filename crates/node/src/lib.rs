@@ -22,6 +22,7 @@ pub mod policy;
 pub mod presence;
 mod principal;
 mod settings;
+pub mod sharing;
 mod space;
 
 pub use caller::Caller;
