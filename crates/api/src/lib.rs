@@ -9,6 +9,7 @@ mod admin;
 pub mod auth;
 mod page;
 mod parse;
+mod peering;
 mod refuse;
 mod server;
 mod throttle;

@@ -47,6 +47,14 @@ pub(crate) fn token<T: Display>(next: Option<T>) -> String {
         .unwrap_or_default()
 }
 
+/// A page of a list that is bounded and read whole: the token is how many came before.
+pub(crate) fn of_few<T>(all: Vec<T>, page_token: &str, page_size: u32) -> Result<(Vec<T>, String), Status> {
+    let (size, before) = (size(page_size)?, after::<usize>(page_token)?.unwrap_or(0));
+    let more = all.len() > before.saturating_add(size);
+    let items = all.into_iter().skip(before).take(size).collect();
+    Ok((items, token(more.then(|| before.saturating_add(size)))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,14 @@ pub(crate) fn reference<'a>(name: &str, text: &'a str) -> Result<&'a str, Status
     }
 }
 
+/// A word of an enum. A number that this version has no word for is refused.
+pub(crate) fn variant<T>(name: &str, number: i32) -> Result<T, Status>
+where
+    T: TryFrom<i32>,
+{
+    T::try_from(number).map_err(|_| field(name, format_args!("{number} has no meaning")))
+}
+
 /// A positive time span.
 pub(crate) fn duration(name: &str, given: Option<prost_types::Duration>) -> Result<Option<Duration>, Status> {
     let Some(given) = given else {

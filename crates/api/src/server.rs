@@ -14,6 +14,8 @@ use peerd_wire::admin::v1::marking_service_server::MarkingServiceServer;
 use peerd_wire::admin::v1::policy_service_server::PolicyServiceServer;
 use peerd_wire::admin::v1::principal_service_server::PrincipalServiceServer;
 use peerd_wire::admin::v1::space_service_server::SpaceServiceServer;
+use peerd_wire::peering::v1::connection_service_server::ConnectionServiceServer;
+use peerd_wire::peering::v1::link_service_server::LinkServiceServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -189,7 +191,9 @@ impl ApiServer {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(LinkServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MarkingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PolicyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PrincipalServiceServer::new(api.clone()).max_decoding_message_size(bytes))

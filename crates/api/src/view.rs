@@ -4,6 +4,7 @@ use peerd_core::Time;
 use prost_types::Timestamp;
 
 pub(crate) mod admin;
+pub(crate) mod peering;
 
 /// A point in time as the protos have it.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

@@ -1,35 +1,36 @@
 //! `peerd.peering.v1.LinkService`.
 
-use std::sync::Arc;
-
 use peerd_core::link::Direction;
 use peerd_core::{Fingerprint, LinkId};
-use peerd_node::Node;
 use peerd_wire::peering::v1 as pb;
 use peerd_wire::peering::v1::link_service_server::LinkService;
 use tonic::{Request, Response, Status};
 
-use crate::error::refuse;
+use crate::refuse::{opened, told};
+use crate::server::Api;
 use crate::view::{peering as view, timestamp};
-use crate::{auth, page, parse};
-
-/// Links, over gRPC.
-#[derive(Clone, Debug)]
-pub(crate) struct Links {
-    pub(crate) node: Arc<Node>,
-}
+use crate::{page, parse};
 
 #[tonic::async_trait]
-impl LinkService for Links {
+impl LinkService for Api {
     async fn invite_link(
         &self,
         request: Request<pb::InviteLinkRequest>,
     ) -> Result<Response<pb::InviteLinkResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::InviteLinkRequest { direction, expires_in } = request.into_inner();
+        let (
+            caller,
+            pb::InviteLinkRequest {
+                direction,
+                expires_in,
+            },
+        ) = opened(request)?;
         let direction = parse_direction(direction)?;
         let lifetime = parse::duration("expires_in", expires_in)?;
-        let invited = self.node.invite_link(&caller, direction, lifetime).await.map_err(refuse)?;
+        let invited = self
+            .node
+            .invite_link(&caller, direction, lifetime)
+            .await
+            .map_err(told)?;
         Ok(Response::new(pb::InviteLinkResponse {
             link_id: invited.id.to_string(),
             code: invited.code,
@@ -41,9 +42,8 @@ impl LinkService for Links {
         &self,
         request: Request<pb::InspectLinkCodeRequest>,
     ) -> Result<Response<pb::InspectLinkCodeResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::InspectLinkCodeRequest { code } = request.into_inner();
-        let (code, problems) = self.node.inspect_link_code(&caller, &code).await.map_err(refuse)?;
+        let (caller, pb::InspectLinkCodeRequest { code }) = opened(request)?;
+        let (code, problems) = self.node.inspect_link_code(&caller, &code).await.map_err(told)?;
         Ok(Response::new(pb::InspectLinkCodeResponse {
             link_id: code.link.to_string(),
             enrollment_id: code.enrollment().to_string(),
@@ -62,10 +62,9 @@ impl LinkService for Links {
         &self,
         request: Request<pb::AcceptLinkRequest>,
     ) -> Result<Response<pb::AcceptLinkResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::AcceptLinkRequest { code, name } = request.into_inner();
-        let name = parse::text("name", &name)?;
-        let accepted = self.node.accept_link(&caller, &code, &name).await.map_err(refuse)?;
+        let (caller, pb::AcceptLinkRequest { code, name }) = opened(request)?;
+        let name = parse::required("name", &name)?;
+        let accepted = self.node.accept_link(&caller, &code, &name).await.map_err(told)?;
         Ok(Response::new(pb::AcceptLinkResponse {
             link: Some(view::link(&accepted.link)),
             needs_own_code: accepted.needs_own_code,
@@ -76,41 +75,50 @@ impl LinkService for Links {
         &self,
         request: Request<pb::ListLinksRequest>,
     ) -> Result<Response<pb::ListLinksResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::ListLinksRequest { page_size, page_token } = request.into_inner();
-        let (after, limit) = page::read::<LinkId>(&page_token, page_size)?;
-        let (links, next) = self.node.list_links(&caller, after, limit).await.map_err(refuse)?;
+        let (
+            caller,
+            pb::ListLinksRequest {
+                page_size,
+                page_token,
+            },
+        ) = opened(request)?;
+        let (limit, after) = (page::size(page_size)?, page::after::<LinkId>(&page_token)?);
+        let (links, next) = self.node.list_links(&caller, after, limit).await.map_err(told)?;
         let items = links.iter().map(view::link).collect();
-        Ok(Response::new(pb::ListLinksResponse { items, next_page_token: page::token(next) }))
+        Ok(Response::new(pb::ListLinksResponse {
+            items,
+            next_page_token: page::token(next),
+        }))
     }
 
     async fn get_link(
         &self,
         request: Request<pb::GetLinkRequest>,
     ) -> Result<Response<pb::GetLinkResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::GetLinkRequest { link } = request.into_inner();
-        let link = self.node.show_link(&caller, &link).await.map_err(refuse)?;
-        Ok(Response::new(pb::GetLinkResponse { link: Some(view::link(&link)) }))
+        let (caller, pb::GetLinkRequest { link }) = opened(request)?;
+        let link = self.node.show_link(&caller, &link).await.map_err(told)?;
+        Ok(Response::new(pb::GetLinkResponse {
+            link: Some(view::link(&link)),
+        }))
     }
 
     async fn dial_link(
         &self,
         request: Request<pb::DialLinkRequest>,
     ) -> Result<Response<pb::DialLinkResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::DialLinkRequest { link } = request.into_inner();
-        let link = self.node.dial_link(&caller, &link).await.map_err(refuse)?;
-        Ok(Response::new(pb::DialLinkResponse { link: Some(view::link(&link)) }))
+        let (caller, pb::DialLinkRequest { link }) = opened(request)?;
+        let link = self.node.dial_link(&caller, &link).await.map_err(told)?;
+        Ok(Response::new(pb::DialLinkResponse {
+            link: Some(view::link(&link)),
+        }))
     }
 
     async fn remove_link(
         &self,
         request: Request<pb::RemoveLinkRequest>,
     ) -> Result<Response<pb::RemoveLinkResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::RemoveLinkRequest { link } = request.into_inner();
-        self.node.remove_link(&caller, &link).await.map_err(refuse)?;
+        let (caller, pb::RemoveLinkRequest { link }) = opened(request)?;
+        self.node.remove_link(&caller, &link).await.map_err(told)?;
         Ok(Response::new(pb::RemoveLinkResponse {}))
     }
 
@@ -118,12 +126,20 @@ impl LinkService for Links {
         &self,
         request: Request<pb::ListKnocksRequest>,
     ) -> Result<Response<pb::ListKnocksResponse>, Status> {
-        let caller = auth::caller(&request)?;
-        let pb::ListKnocksRequest { page_size, page_token } = request.into_inner();
-        let knocks = self.node.list_knocks(&caller).await.map_err(refuse)?;
+        let (
+            caller,
+            pb::ListKnocksRequest {
+                page_size,
+                page_token,
+            },
+        ) = opened(request)?;
+        let knocks = self.node.list_knocks(&caller).await.map_err(told)?;
         let (items, next_page_token) = page::of_few(knocks, &page_token, page_size)?;
         let items = items.iter().map(view::knock).collect();
-        Ok(Response::new(pb::ListKnocksResponse { items, next_page_token }))
+        Ok(Response::new(pb::ListKnocksResponse {
+            items,
+            next_page_token,
+        }))
     }
 }
 

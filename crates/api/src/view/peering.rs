@@ -14,7 +14,12 @@ use super::timestamp;
 
 /// A link.
 pub(crate) fn link(view: &LinkView) -> pb::Link {
-    let LinkView { link, health, failure, life } = view;
+    let LinkView {
+        link,
+        health,
+        failure,
+        life,
+    } = view;
     let remote = link.remote.as_ref();
     let cause = health.cause.to_string();
     pb::Link {
@@ -27,7 +32,10 @@ pub(crate) fn link(view: &LinkView) -> pb::Link {
         .into(),
         direction: direction(link.direction).into(),
         remote_enrollment_id: remote.map(|it| it.enrollment.to_string()).unwrap_or_default(),
-        remote_title: remote.and_then(|it| it.title.as_ref()).map(ToString::to_string).unwrap_or_default(),
+        remote_title: remote
+            .and_then(|it| it.title.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         status: link_status(health.status).into(),
         reason: match failure {
             Some(failure) if health.status != Status::Healthy => format!("{cause} ({failure})"),
@@ -35,7 +43,9 @@ pub(crate) fn link(view: &LinkView) -> pb::Link {
         },
         last_seen_at: life.last_heard_at.map(timestamp),
         addresses: link.addresses.iter().map(ToString::to_string).collect(),
-        remote_fingerprint: remote.map(|it| Fingerprint::of(&it.certificate).to_string()).unwrap_or_default(),
+        remote_fingerprint: remote
+            .map(|it| Fingerprint::of(&it.certificate).to_string())
+            .unwrap_or_default(),
         created_at: Some(timestamp(link.created_at)),
         next_dial_at: life.next_dial_at.map(timestamp),
     }
@@ -66,7 +76,11 @@ pub(crate) fn knock(knock: &Knock) -> pb::Knock {
         knock_id: knock.id.to_string(),
         fingerprint: knock.fingerprint.map(|it| it.to_string()).unwrap_or_default(),
         enrollment_id: knock.enrollment.map(|it| it.to_string()).unwrap_or_default(),
-        claimed_title: knock.claimed_title.as_ref().map(ToString::to_string).unwrap_or_default(),
+        claimed_title: knock
+            .claimed_title
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         address: knock.address.to_string(),
         count: knock.count,
         reason: knock.reason.to_string(),
@@ -87,18 +101,28 @@ fn missing(reason: Reason) -> &'static str {
 
 /// What stands against using a code.
 pub(crate) fn problem(problem: &Problem) -> pb::Problem {
-    pb::Problem { code: problem.reason.to_string(), message: problem.message.clone() }
+    pb::Problem {
+        code: problem.reason.to_string(),
+        message: problem.message.clone(),
+    }
 }
 
 /// Kinds of data.
 pub(crate) fn data_types(types: peering::DataTypes) -> pb::DataTypes {
-    pb::DataTypes { objects: types.objects, artifacts: types.artifacts }
+    pb::DataTypes {
+        objects: types.objects,
+        artifacts: types.artifacts,
+    }
 }
 
 /// A classification and markings.
 pub(crate) fn security(security: &Security) -> pb::Security {
     pb::Security {
-        classification: security.classification.as_ref().map(ToString::to_string).unwrap_or_default(),
+        classification: security
+            .classification
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         markings: security.markings.iter().map(ToString::to_string).collect(),
     }
 }
@@ -117,8 +141,16 @@ pub(crate) fn connection(view: &ConnectionView) -> pb::Connection {
         }
         .into(),
         link_id: connection.link.to_string(),
-        local_space: connection.space.as_ref().map(|it| it.name.to_string()).unwrap_or_default(),
-        remote_space: connection.remote_space.as_ref().map(ToString::to_string).unwrap_or_default(),
+        local_space: connection
+            .space
+            .as_ref()
+            .map(|it| it.name.to_string())
+            .unwrap_or_default(),
+        remote_space: connection
+            .remote_space
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         remote_enrollment_id: connection.remote.to_string(),
         remote_title: view.remote_title.clone().unwrap_or_default(),
         exports: Some(data_types(exports)),

@@ -11,7 +11,7 @@ use peerd_node::{Caller, Node};
 use peerd_wire::peering::v1 as pb;
 use tonic::Status;
 
-use crate::error::refuse;
+use crate::refuse::told;
 use crate::view::peering as view;
 
 /// How many connections are read at once.
@@ -26,21 +26,32 @@ pub(crate) async fn start(
     caller: Caller,
     only: Option<ConnectionId>,
 ) -> Result<Watching, Status> {
-    let watcher = Watcher { changes: node.connection_changes(), node, caller, only, seen: BTreeMap::new() };
+    let watcher = Watcher {
+        changes: node.connection_changes(),
+        node,
+        caller,
+        only,
+        seen: BTreeMap::new(),
+    };
     // The first look answers with a refusal instead of a stream that ends at once.
     watcher.look().await?;
-    Ok(Box::pin(futures::stream::unfold((watcher, Vec::new()), |(mut watcher, mut waiting)| async move {
-        loop {
-            if let Some(connection) = waiting.pop() {
-                let response = pb::WatchConnectionsResponse { connection: Some(connection) };
-                return Some((Ok(response), (watcher, waiting)));
+    Ok(Box::pin(futures::stream::unfold(
+        (watcher, Vec::new()),
+        |(mut watcher, mut waiting)| async move {
+            loop {
+                if let Some(connection) = waiting.pop() {
+                    let response = pb::WatchConnectionsResponse {
+                        connection: Some(connection),
+                    };
+                    return Some((Ok(response), (watcher, waiting)));
+                }
+                match watcher.next().await {
+                    Ok(news) => waiting = news,
+                    Err(status) => return Some((Err(status), (watcher, waiting))),
+                }
             }
-            match watcher.next().await {
-                Ok(news) => waiting = news,
-                Err(status) => return Some((Err(status), (watcher, waiting))),
-            }
-        }
-    })))
+        },
+    )))
 }
 
 struct Watcher {
@@ -62,7 +73,8 @@ impl Watcher {
             let mut news = Vec::new();
             for connection in self.look().await? {
                 if self.seen.get(&connection.connection_id) != Some(&connection) {
-                    self.seen.insert(connection.connection_id.clone(), connection.clone());
+                    self.seen
+                        .insert(connection.connection_id.clone(), connection.clone());
                     news.push(connection);
                 }
             }
@@ -78,13 +90,13 @@ impl Watcher {
 
     async fn look(&self) -> Result<Vec<pb::Connection>, Status> {
         if let Some(id) = self.only {
-            let found = self.node.show_connection(&self.caller, id).await.map_err(refuse)?;
+            let found = self.node.show_connection(&self.caller, id).await.map_err(told)?;
             return Ok(vec![view::connection(&found)]);
         }
         let (mut all, mut after) = (Vec::new(), None);
         loop {
             let page = self.node.list_connections(&self.caller, after, PAGE).await;
-            let (views, next) = page.map_err(refuse)?;
+            let (views, next) = page.map_err(told)?;
             all.extend(views.iter().map(view::connection));
             after = next;
             if after.is_none() {
