@@ -12,9 +12,11 @@ use peerd_core::name::{Name, Title};
 use peerd_identity::OsRng;
 
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Protection, RawApi, RawConfig, RawEnrollment, RawMpx};
+use crate::config::{self, Config, Format, Log, Protection, RawApi, RawConfig, RawEnrollment, RawMpx};
+use crate::daemon::Daemon;
 use crate::health::{self, Target, Trust};
-use crate::{admin_token, init};
+use crate::listeners::Listeners;
+use crate::{admin_token, demo, init, lifecycle, logging};
 
 /// Runs a peerd enrollment.
 #[derive(Debug, Parser)]
@@ -28,6 +30,10 @@ pub struct Cli {
 enum Command {
     /// Make a new enrollment: its configuration, its identity and the token of its first admin
     Init(InitArgs),
+    /// Serve, until SIGTERM or SIGINT
+    Run(ConfigArgs),
+    /// Show the whole story with two enrollments in one process
+    Demo(DemoArgs),
     /// Look at the configuration that `run` would use
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -97,6 +103,16 @@ struct ConfigArgs {
 }
 
 #[derive(Debug, Args)]
+struct DemoArgs {
+    /// Where to keep both enrollments; by default a temporary directory that goes with the demo
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// End after the story instead of serving on
+    #[arg(long)]
+    exit: bool,
+}
+
+#[derive(Debug, Args)]
 struct HealthArgs {
     /// The directory of the enrollment
     #[arg(
@@ -122,6 +138,14 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Init(args) => args.run(),
+            Command::Run(args) => args.serve(),
+            Command::Demo(DemoArgs { dir, exit }) => {
+                logging::start(&Log {
+                    format: Format::Human,
+                    filter: "warn".to_owned(),
+                })?;
+                blocking(demo::run(dir, exit))
+            }
             Command::Config(ConfigCommand::Check(args)) => {
                 args.load()?;
                 say("the configuration is valid\n")
@@ -164,6 +188,19 @@ impl InitArgs {
 }
 
 impl ConfigArgs {
+    /// Runs the daemon until it is told to stop.
+    fn serve(self) -> anyhow::Result<()> {
+        let config = self.load()?;
+        logging::start(&config.log)?;
+        blocking(async {
+            let signals = lifecycle::signals()?;
+            let listeners = Listeners::bind(&config).await?;
+            let daemon = Daemon::start(&config, listeners).await?;
+            daemon.announce();
+            lifecycle::until_stopped(daemon, signals).await
+        })
+    }
+
     fn load(self) -> anyhow::Result<Config> {
         let file = match (&self.config, &self.data_dir) {
             (Some(file), _) => file.clone(),
@@ -224,4 +261,12 @@ fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
 
 fn say(text: &str) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Runs a daemon's work to its end. A thread that still blocks then does not hold up the exit.
+fn blocking(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }

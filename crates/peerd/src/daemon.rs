@@ -48,6 +48,11 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Starts an enrollment's daemon on these sockets. It serves when this returns.
+    pub async fn start(config: &Config, listeners: Listeners) -> anyhow::Result<Daemon> {
+        Daemon::start_with(config, listeners, crate::wire::wire).await
+    }
+
     /// Loads the identity, lets `wire` build the rest and says where it runs. Nothing stays behind when that fails.
     pub async fn start_with<W>(config: &Config, listeners: Listeners, wire: W) -> anyhow::Result<Daemon>
     where

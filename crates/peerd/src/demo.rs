@@ -59,17 +59,31 @@ impl Side {
         let dir = root.join(name);
         let loopback = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let raw = RawConfig {
-            enrollment: RawEnrollment { name: Some(name.parse()?), initial_title: Some(title.parse()?) },
-            mpx: RawMpx { listen: loopback, ..RawMpx::default() },
-            api: RawApi { listen: loopback, ..RawApi::default() },
+            enrollment: RawEnrollment {
+                name: Some(name.parse()?),
+                initial_title: Some(title.parse()?),
+            },
+            mpx: RawMpx {
+                listen: loopback,
+                ..RawMpx::default()
+            },
+            api: RawApi {
+                listen: loopback,
+                ..RawApi::default()
+            },
             ..RawConfig::default()
         };
         init::init(&dir, raw, &SystemClock::default(), &OsRng)?;
         let config = Config::load(&dir.join(config::FILE), [], RawConfig::default(), &dir)?;
-        let listeners = Listeners::bind(&config)?;
+        let listeners = Listeners::bind(&config).await?;
         let daemon = Daemon::start(&config, listeners).await?;
         let token = admin_token::read(&dir)?.context("init writes the admin's token")?;
         let operator = Operator::connect(daemon.api_addr(), &token).await?;
-        Ok(Side { title, dir, daemon, operator })
+        Ok(Side {
+            title,
+            dir,
+            daemon,
+            operator,
+        })
     }
 }

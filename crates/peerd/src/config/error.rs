@@ -90,14 +90,6 @@ pub enum Invalid {
         /// Than this one.
         other: &'static str,
     },
-    /// Two values contradict each other.
-    #[error("{key} must not be more than {other}")]
-    Above {
-        /// The key that must not be more.
-        key: &'static str,
-        /// Than this one.
-        other: &'static str,
-    },
     /// A TLS certificate without its key, or the reverse.
     #[error("{given} needs {missing} beside it")]
     HalfOfTls {

@@ -13,16 +13,10 @@ pub struct Limits {
     pub heartbeat_interval: Duration,
     /// After how long without a word a link is given up.
     pub silence_max: Duration,
-    /// The wait after a first failed dial.
-    pub backoff_min: Duration,
-    /// The longest wait between dials.
-    pub backoff_max: Duration,
     /// How many TLS handshakes may be under way at once.
     pub handshakes_in_flight_max: u32,
     /// How long one may take.
     pub handshake_timeout: Duration,
-    /// How many links this enrollment keeps.
-    pub links_max: u32,
     /// How long a stop waits for work under way.
     pub drain_max: Duration,
 }
@@ -31,28 +25,20 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawLimits {
-    /// Default `5m`.
+    /// Default `2h`.
     #[serde(default, with = "duration")]
     pub clock_skew_max: Option<Duration>,
-    /// Default `10s`; less than `silence_max`.
+    /// Default `5s`; less than `silence_max`.
     #[serde(default, with = "duration")]
     pub heartbeat_interval: Option<Duration>,
-    /// Default `30s`.
+    /// Default `20s`.
     #[serde(default, with = "duration")]
     pub silence_max: Option<Duration>,
-    /// Default `1s`; at most `backoff_max`.
-    #[serde(default, with = "duration")]
-    pub backoff_min: Option<Duration>,
-    /// Default `5m`.
-    #[serde(default, with = "duration")]
-    pub backoff_max: Option<Duration>,
     /// Default 64, from 1 to 65536.
     pub handshakes_in_flight_max: Option<u32>,
     /// Default `10s`.
     #[serde(default, with = "duration")]
     pub handshake_timeout: Option<Duration>,
-    /// Default 1024, from 1 to 65536.
-    pub links_max: Option<u32>,
     /// Default `20s`.
     #[serde(default, with = "duration")]
     pub drain_max: Option<Duration>,
@@ -67,34 +53,22 @@ impl TryFrom<RawLimits> for Limits {
             clock_skew_max,
             heartbeat_interval,
             silence_max,
-            backoff_min,
-            backoff_max,
             handshakes_in_flight_max,
             handshake_timeout,
-            links_max,
             drain_max,
         } = raw;
         let limits = Limits {
-            clock_skew_max: time("limits.clock_skew_max", clock_skew_max, secs(300))?,
-            heartbeat_interval: time("limits.heartbeat_interval", heartbeat_interval, secs(10))?,
-            silence_max: time("limits.silence_max", silence_max, secs(30))?,
-            backoff_min: time("limits.backoff_min", backoff_min, secs(1))?,
-            backoff_max: time("limits.backoff_max", backoff_max, secs(300))?,
+            clock_skew_max: time("limits.clock_skew_max", clock_skew_max, secs(7_200))?,
+            heartbeat_interval: time("limits.heartbeat_interval", heartbeat_interval, secs(5))?,
+            silence_max: time("limits.silence_max", silence_max, secs(20))?,
             handshakes_in_flight_max: count("limits.handshakes_in_flight_max", handshakes_in_flight_max, 64)?,
             handshake_timeout: time("limits.handshake_timeout", handshake_timeout, secs(10))?,
-            links_max: count("limits.links_max", links_max, 1024)?,
             drain_max: time("limits.drain_max", drain_max, secs(20))?,
         };
         if limits.heartbeat_interval >= limits.silence_max {
             return Err(Invalid::NotBelow {
                 key: "limits.heartbeat_interval",
                 other: "limits.silence_max",
-            });
-        }
-        if limits.backoff_min > limits.backoff_max {
-            return Err(Invalid::Above {
-                key: "limits.backoff_min",
-                other: "limits.backoff_max",
             });
         }
         Ok(limits)
@@ -107,11 +81,8 @@ impl From<Limits> for RawLimits {
             clock_skew_max: Some(limits.clock_skew_max),
             heartbeat_interval: Some(limits.heartbeat_interval),
             silence_max: Some(limits.silence_max),
-            backoff_min: Some(limits.backoff_min),
-            backoff_max: Some(limits.backoff_max),
             handshakes_in_flight_max: Some(limits.handshakes_in_flight_max),
             handshake_timeout: Some(limits.handshake_timeout),
-            links_max: Some(limits.links_max),
             drain_max: Some(limits.drain_max),
         }
     }

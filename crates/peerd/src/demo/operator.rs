@@ -52,7 +52,9 @@ impl Operator {
         let channel = Endpoint::from_shared(format!("http://{api}"))?.connect().await?;
         let mut bearer: MetadataValue<Ascii> = format!("Bearer {}", token.expose().as_str()).parse()?;
         bearer.set_sensitive(true);
-        Ok(Operator { service: InterceptedService::new(channel, Bearer(bearer)) })
+        Ok(Operator {
+            service: InterceptedService::new(channel, Bearer(bearer)),
+        })
     }
 
     pub(super) fn enrollments(&self) -> EnrollmentServiceClient<Service> {
@@ -100,7 +102,10 @@ impl Operator {
             ports: address.port().to_string(),
             enrollments: enrollments.clone(),
         };
-        let ingress = admin::IngressRule { sources: vec!["127.0.0.0/8".to_owned()], enrollments };
+        let ingress = admin::IngressRule {
+            sources: vec!["127.0.0.0/8".to_owned()],
+            enrollments,
+        };
         let mut ids = Vec::new();
         for rule in [Rule::Egress(egress), Rule::Ingress(ingress)] {
             let proposal = admin::ProposePolicyRequest {
@@ -116,12 +121,27 @@ impl Operator {
     }
 
     /// Waits until the link is healthy, or says why it is not.
-    pub(super) async fn link_is(&self, link: &str, status: peering::LinkStatus) -> anyhow::Result<peering::Link> {
-        self.wait(&format!("link {link} to be {}", status.as_str_name()), async || {
-            let request = peering::GetLinkRequest { link: link.to_owned() };
-            let link = self.links().get_link(request).await?.into_inner().link.context("a link")?;
-            Ok((link.status() == status).then_some(link))
-        })
+    pub(super) async fn link_is(
+        &self,
+        link: &str,
+        status: peering::LinkStatus,
+    ) -> anyhow::Result<peering::Link> {
+        self.wait(
+            &format!("link {link} to be {}", status.as_str_name()),
+            async || {
+                let request = peering::GetLinkRequest {
+                    link: link.to_owned(),
+                };
+                let link = self
+                    .links()
+                    .get_link(request)
+                    .await?
+                    .into_inner()
+                    .link
+                    .context("a link")?;
+                Ok((link.status() == status).then_some(link))
+            },
+        )
         .await
     }
 
@@ -131,19 +151,26 @@ impl Operator {
         id: &str,
         stage: peering::Stage,
     ) -> anyhow::Result<peering::Connection> {
-        self.wait(&format!("connection {id} to be {}", stage.as_str_name()), async || {
-            let request = peering::GetConnectionRequest { connection_id: id.to_owned() };
-            let answer = self.connections().get_connection(request).await?.into_inner();
-            let connection = answer.connection.context("a connection")?;
-            Ok((connection.stage() == stage).then_some(connection))
-        })
+        self.wait(
+            &format!("connection {id} to be {}", stage.as_str_name()),
+            async || {
+                let request = peering::GetConnectionRequest {
+                    connection_id: id.to_owned(),
+                };
+                let answer = self.connections().get_connection(request).await?.into_inner();
+                let connection = answer.connection.context("a connection")?;
+                Ok((connection.stage() == stage).then_some(connection))
+            },
+        )
         .await
     }
 
     /// How many airports there are.
     pub(super) async fn airports(&self) -> anyhow::Result<u64> {
-        let request =
-            data::CountObjectsRequest { space: "flights".to_owned(), object_type: "airport".to_owned() };
+        let request = data::CountObjectsRequest {
+            space: "flights".to_owned(),
+            object_type: "airport".to_owned(),
+        };
         Ok(self.objects().count_objects(request).await?.into_inner().count)
     }
 
@@ -159,7 +186,11 @@ impl Operator {
             Err(status) if status.code() == tonic::Code::NotFound => return Ok(None),
             Err(status) => return Err(status.into()),
         };
-        match object.properties.get("name").and_then(|value| value.kind.as_ref()) {
+        match object
+            .properties
+            .get("name")
+            .and_then(|value| value.kind.as_ref())
+        {
             Some(data::value::Kind::StringValue(name)) => Ok(Some(name.clone())),
             _ => Ok(None),
         }
@@ -193,8 +224,11 @@ impl Operator {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, asking)
-            .await
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("waited {} s in vain for {what}", PATIENCE.as_secs())))
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| {
+            Err(anyhow::anyhow!(
+                "waited {} s in vain for {what}",
+                PATIENCE.as_secs()
+            ))
+        })
     }
 }

@@ -1,0 +1,206 @@
+//! Wiring: which backend stands behind which port, and what runs in the background.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use peerd_api::{About, ApiServer};
+use peerd_core::{Clock, Time};
+use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
+use peerd_mpx::{Mpx, Runtime};
+use peerd_node::{Node, Ports, Settings};
+use peerd_store::embedded::Options;
+use peerd_store::{Embedded, Store};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{self, Config, Protection};
+use crate::daemon::{Close, Parts};
+use crate::tasks::Tasks;
+use crate::{admin_token, tls};
+
+/// The MPX protocol versions of this program.
+const PROTOCOL_VERSIONS: [u32; 1] = [1];
+/// How often work that nothing announces is looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Builds everything behind the listeners and starts it.
+pub async fn wire(parts: Parts<'_>) -> anyhow::Result<Close> {
+    let store = open_store(&parts.config.store).await?;
+    match build(parts, Arc::clone(&store)).await {
+        Ok(()) => Ok(async move {
+            store.close().await;
+            Ok(())
+        }
+        .boxed()),
+        Err(error) => {
+            store.close().await;
+            Err(error)
+        }
+    }
+}
+
+async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
+    let config::Store::Embedded { path, cache_bytes } = config.clone();
+    let options = Options {
+        cache_bytes,
+        ..Options::default()
+    };
+    let opening = tokio::task::spawn_blocking(move || Embedded::open(&path, &options));
+    Ok(Arc::new(opening.await?.context("the store could not be opened")?))
+}
+
+async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
+    let Parts {
+        config,
+        identity,
+        clock,
+        listeners,
+        tasks,
+    } = parts;
+    let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
+    let ports = Ports {
+        store,
+        clock: Arc::clone(&clock),
+        rng: Arc::new(OsRng),
+        signer: Arc::clone(&identity) as Arc<_>,
+        verifier: Arc::new(EcdsaVerifier),
+        certificate: identity.certificate_der().to_vec(),
+    };
+    let node = Node::open(ports, settings(config, listeners.mpx.local_addr()?)).await?;
+    first_start(config, &node).await?;
+
+    let (leaf_expires_at, expiry) = watch::channel(leaf.expires_at());
+    background(tasks, &node, &clock, Arc::clone(&leaf), leaf_expires_at);
+    let limits = peerd_mpx::Limits {
+        handshakes_max: config.limits.handshakes_in_flight_max as usize,
+        handshake_timeout: config.limits.handshake_timeout,
+        ..peerd_mpx::Limits::default()
+    };
+    let runtime = Runtime {
+        node: Arc::clone(&node),
+        leaf,
+        clock: Arc::clone(&clock),
+        limits,
+        tasks: tasks.tracker().clone(),
+        soft: tasks.soft().clone(),
+        hard: tasks.hard().clone(),
+    };
+    Mpx::start(runtime, listeners.mpx)?;
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        protocol_versions: PROTOCOL_VERSIONS.to_vec(),
+        started_at: clock.now(),
+        leaf_expires_at: expiry,
+    };
+    serve_api(config, tasks, node, about, listeners.api).await
+}
+
+fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
+    let mut addresses: Vec<String> = config.mpx.advertise.iter().map(ToString::to_string).collect();
+    // Where one address is listened on, that is where others can dial; where all are, an operator must say which.
+    if addresses.is_empty() && !bound.ip().is_unspecified() {
+        addresses.push(bound.to_string());
+    }
+    Settings {
+        name: config.enrollment.name.to_string(),
+        addresses,
+        second_person: config.policy.second_person,
+        clock_skew_max: config.limits.clock_skew_max,
+        heartbeat_interval: config.limits.heartbeat_interval,
+        silence_max: config.limits.silence_max,
+    }
+}
+
+/// What `peerd init` left for the first start: the admin's token and the platform title.
+async fn first_start(config: &Config, node: &Node) -> anyhow::Result<()> {
+    if let Some(token) = admin_token::read(&config.data_dir)? {
+        node.bootstrap_admin(&token).await?;
+    }
+    if let Some(title) = &config.enrollment.initial_title {
+        node.set_initial_title(title).await?;
+    }
+    Ok(())
+}
+
+/// Work that goes on by itself.
+fn background(
+    tasks: &Tasks,
+    node: &Arc<Node>,
+    clock: &Arc<dyn Clock>,
+    leaf: Arc<LiveLeaf>,
+    leaf_expires_at: watch::Sender<Time>,
+) {
+    let policies = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("policy clock", async move {
+        soft.run_until_cancelled(policies.run_policy_clock()).await;
+        Ok(())
+    });
+    let expiring = Arc::clone(node);
+    sweep(tasks, "connection expiry", async move || {
+        Ok(expiring.expire_connections().await?)
+    });
+    let purging = Arc::clone(node);
+    sweep(tasks, "purge", async move || Ok(purging.purge_closed().await?));
+    let clock = Arc::clone(clock);
+    sweep(tasks, "leaf renewal", async move || {
+        if leaf.renew_due(clock.now()) <= clock.now() {
+            leaf.renew(clock.now())?;
+            leaf_expires_at.send_replace(leaf.expires_at());
+            tracing::info!(expires = %leaf.expires_at(), "leaf certificate renewed");
+        }
+        Ok(())
+    });
+}
+
+/// Runs a piece of work again and again until the daemon stops. What fails is logged and tried again.
+fn sweep<W>(tasks: &Tasks, name: &'static str, mut work: W)
+where
+    W: AsyncFnMut() -> anyhow::Result<()> + Send + 'static,
+    for<'a> W::CallRefFuture<'a>: Send,
+{
+    let soft: CancellationToken = tasks.soft().clone();
+    tasks.spawn(name, async move {
+        let mut interval = tokio::time::interval(SWEEP);
+        while soft.run_until_cancelled(interval.tick()).await.is_some() {
+            if let Err(error) = work().await {
+                tracing::warn!(
+                    work = name,
+                    error = format!("{error:#}"),
+                    "background work failed"
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+async fn serve_api(
+    config: &Config,
+    tasks: &Tasks,
+    node: Arc<Node>,
+    about: About,
+    listener: tokio::net::TcpListener,
+) -> anyhow::Result<()> {
+    let tls = match &config.api.protection {
+        Protection::Plaintext => None,
+        Protection::Tls {
+            certificate_file,
+            key_file,
+        } => Some(tls::load(certificate_file, key_file)?),
+    };
+    let (api, readiness) = ApiServer::new(node, about, peerd_api::Limits::default(), tls).await;
+    let soft = tasks.soft().clone();
+    let stopping = readiness.clone();
+    tasks.spawn("operator api", async move {
+        let shutdown = async move {
+            soft.cancelled().await;
+            stopping.set(false).await;
+        };
+        Ok(api.serve(listener, shutdown).await?)
+    });
+    readiness.set(true).await;
+    Ok(())
+}
