@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod export;
+mod import;
 mod progress;
 mod purge;
 
+pub use export::Exporter;
+pub use import::Importer;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.
@@ -15,6 +19,15 @@ pub struct Flow {
     pub connection: ConnectionId,
     /// The object type, by its name at the exporting side.
     pub object_type: String,
+}
+
+/// The streams that this side would run with a peer now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// What it would send.
+    pub exports: Vec<Flow>,
+    /// What it would take.
+    pub imports: Vec<Flow>,
 }
 
 /// Where an importer stands. It came with the last batch committed and means something to the exporter alone; empty

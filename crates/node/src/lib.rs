@@ -15,10 +15,13 @@ pub mod link;
 mod marking;
 mod names;
 mod node;
+pub mod object;
+pub mod ontology;
 pub mod peer;
 mod policy;
 pub mod presence;
 mod settings;
+pub mod sharing;
 mod space;
 
 pub use caller::Caller;

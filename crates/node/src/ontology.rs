@@ -1,0 +1,1 @@
+//! The ontology of a space.
