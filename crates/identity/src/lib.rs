@@ -21,7 +21,7 @@ mod random;
 mod refusal;
 mod tls;
 
-pub use binding::{channel_binding, enroll_proof, enroll_proof_is_valid};
+pub use binding::channel_binding;
 pub use error::Error;
 pub use identity::{CERTIFICATE_FILE, Identity, KEY_FILE};
 pub use key::EcdsaVerifier;

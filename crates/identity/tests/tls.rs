@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use peerd_core::{Clock, EnrollmentId, Secret, Time};
+use peerd_core::code::ProofKey;
+use peerd_core::{Clock, EnrollmentId, LinkId, Secret, Time};
 use peerd_identity::{
     ExpectedIdentities, Identity, KEY_FILE, LiveLeaf, PeerIdentity, Presented, Refusal, channel_binding,
-    client_config, enroll_proof, enroll_proof_is_valid, presented, refusal_of, server_config, server_name,
+    client_config, presented, refusal_of, server_config, server_name,
 };
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SanType};
 use rustls::client::Resumption;
@@ -496,11 +497,10 @@ async fn a_proof_of_one_session_is_refused_on_another() {
     assert_eq!(dialled, accepted);
     assert_ne!(accepted, elsewhere);
 
-    let secret = Secret::from_bytes([7; 32]);
-    let proof = enroll_proof(&secret, &dialled, b.id(), a.id());
-    let valid = |binding| enroll_proof_is_valid(&secret, binding, b.id(), a.id(), &proof);
-    assert!(valid(&accepted));
-    assert!(!valid(&elsewhere));
+    let key = ProofKey::of(&Secret::from_bytes([7; 32]));
+    let proof = |binding| key.enrollment(LinkId::from_bytes([1; 16]), b.id(), binding);
+    assert_eq!(proof(&accepted), proof(&dialled));
+    assert_ne!(proof(&elsewhere), proof(&dialled));
 }
 
 #[tokio::test]

@@ -4,6 +4,9 @@
 //! A message is taken apart once, where it arrives, into types that cannot be wrong. Nothing behind this crate sees a
 //! generated type.
 
+mod field;
+pub mod frame;
+pub mod lifecycle;
 pub mod status;
 
 /// Generated from `proto/peerd`. The comments are in the protos.
