@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use peerd_api::{About, ApiServer};
 use peerd_core::{Clock, Time};
 use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
@@ -13,7 +14,6 @@ use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
 use peerd_store::{Embedded, Store};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Protection};
 use crate::daemon::{Close, Parts};
@@ -139,29 +139,34 @@ fn background(
         Ok(())
     });
     let expiring = Arc::clone(node);
-    sweep(tasks, "connection expiry", async move || {
-        Ok(expiring.expire_connections().await?)
+    sweep(tasks, "connection expiry", move || {
+        let node = Arc::clone(&expiring);
+        async move { Ok(node.expire_connections().await?) }.boxed()
     });
-    let purging = Arc::clone(node);
-    sweep(tasks, "purge", async move || Ok(purging.purge_closed().await?));
     let clock = Arc::clone(clock);
-    sweep(tasks, "leaf renewal", async move || {
-        if leaf.renew_due(clock.now()) <= clock.now() {
-            leaf.renew(clock.now())?;
-            leaf_expires_at.send_replace(leaf.expires_at());
-            tracing::info!(expires = %leaf.expires_at(), "leaf certificate renewed");
-        }
-        Ok(())
+    sweep(tasks, "leaf renewal", move || {
+        let renewed = renew_leaf(&leaf, clock.now(), &leaf_expires_at);
+        std::future::ready(renewed).boxed()
     });
 }
 
+/// Issues a new leaf certificate when the one in use is half over. Live streams keep the one they began with.
+fn renew_leaf(leaf: &LiveLeaf, now: Time, expires_at: &watch::Sender<Time>) -> anyhow::Result<()> {
+    if leaf.renew_due(now) <= now {
+        leaf.renew(now)?;
+        expires_at.send_replace(leaf.expires_at());
+        tracing::info!(expires = %leaf.expires_at(), "leaf certificate renewed");
+    }
+    Ok(())
+}
+
 /// Runs a piece of work again and again until the daemon stops. What fails is logged and tried again.
-fn sweep<W>(tasks: &Tasks, name: &'static str, mut work: W)
-where
-    W: AsyncFnMut() -> anyhow::Result<()> + Send + 'static,
-    for<'a> W::CallRefFuture<'a>: Send,
-{
-    let soft: CancellationToken = tasks.soft().clone();
+fn sweep(
+    tasks: &Tasks,
+    name: &'static str,
+    work: impl Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + 'static,
+) {
+    let soft = tasks.soft().clone();
     tasks.spawn(name, async move {
         let mut interval = tokio::time::interval(SWEEP);
         while soft.run_until_cancelled(interval.tick()).await.is_some() {

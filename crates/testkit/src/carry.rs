@@ -120,7 +120,10 @@ pub async fn show_proof(
         title: None,
         addresses: Vec::new(),
     };
-    Some((link.id, acceptor.node().enroll(&dialler.presented(), attempt).await))
+    Some((
+        link.id,
+        acceptor.node().enroll(&dialler.presented(), attempt).await,
+    ))
 }
 
 /// All of enrolling, where `dialler` may dial.

@@ -3,6 +3,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::Invalid;
 
+/// What happens in the enrollment; the storage engine tells of its housekeeping only when something is wrong.
+const DEFAULT_FILTER: &str = "info,fjall=warn,lsm_tree=warn";
+
 /// What the daemon writes on standard error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
@@ -29,7 +32,7 @@ pub enum Format {
 pub struct RawLog {
     /// Default `human`.
     pub format: Option<Format>,
-    /// A level, or levels by module: `warn,peerd=debug`. Default `info`.
+    /// A level, or levels by module: `warn,peerd=debug`. Default `info`, and of the storage engine only warnings.
     pub filter: Option<String>,
 }
 
@@ -38,7 +41,7 @@ impl TryFrom<RawLog> for Log {
 
     fn try_from(raw: RawLog) -> Result<Log, Invalid> {
         let RawLog { format, filter } = raw;
-        let filter = filter.unwrap_or_else(|| "info".to_owned());
+        let filter = filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
         EnvFilter::builder()
             .parse(&filter)
             .map_err(|source| Invalid::Filter {

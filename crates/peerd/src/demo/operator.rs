@@ -30,7 +30,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Puts the operator's token on every call.
 #[derive(Clone, Debug)]
-struct Bearer(MetadataValue<Ascii>);
+pub(super) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -39,7 +39,7 @@ impl Interceptor for Bearer {
     }
 }
 
-type Service = InterceptedService<Channel, Bearer>;
+pub(super) type Service = InterceptedService<Channel, Bearer>;
 
 /// An operator who is signed in.
 #[derive(Clone, Debug)]
