@@ -11,6 +11,10 @@ use tonic::{Request, Status};
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// The status for an error of a use-case. A fault of ours is logged here, with its causes, and told without them.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an error ends here, and `map_err` hands it over"
+)]
 pub(crate) fn told(error: Error) -> Status {
     let reason = error.reason();
     let shown: &(dyn std::error::Error + 'static) = &error;

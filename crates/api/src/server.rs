@@ -105,9 +105,10 @@ pub struct Readiness(HealthReporter);
 impl Readiness {
     /// Tells it to whoever asks or watches.
     pub async fn set(&self, ready: bool) {
-        let status = match ready {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
+        let status = if ready {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
         };
         self.0.set_service_status("", status).await;
     }

@@ -81,8 +81,8 @@ pub(crate) fn space(space: &Space) -> pb::Space {
 
 /// When a space was made: its id is a UUID of version 7, which starts with that time in milliseconds.
 fn made_at(id: SpaceId) -> Time {
-    let [a, b, c, d, e, f, ..] = *id.as_bytes();
-    let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    let (millis, _) = id.as_bytes().split_at(6);
+    let millis = millis.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte));
     Time::from_micros(millis.saturating_mul(1_000))
 }
 
