@@ -4,6 +4,8 @@ use peerd_core::Time;
 use prost_types::Timestamp;
 
 pub(crate) mod admin;
+pub(crate) mod data;
+pub(crate) mod ontology;
 
 /// A point in time as the protos have it.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

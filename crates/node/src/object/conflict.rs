@@ -78,9 +78,7 @@ impl Node {
         keep: Keep,
     ) -> Result<ObjectView, Error> {
         let action = Action::ObjectResolve;
-        if !caller.may_ever(action) {
-            self.authorize(caller, action, None).await?;
-        }
+        self.admit_call(caller, action).await?;
         let me = self.enrollment_id();
         for space in self.store.all::<Space>(&[]).await? {
             let space = space.record;
