@@ -7,6 +7,7 @@
 
 mod admin;
 pub mod auth;
+mod data;
 mod page;
 mod parse;
 mod peering;

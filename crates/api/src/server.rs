@@ -16,6 +16,8 @@ use peerd_wire::admin::v1::principal_service_server::PrincipalServiceServer;
 use peerd_wire::admin::v1::space_service_server::SpaceServiceServer;
 use peerd_wire::peering::v1::connection_service_server::ConnectionServiceServer;
 use peerd_wire::peering::v1::link_service_server::LinkServiceServer;
+use peerd_wire::data::v1::object_service_server::ObjectServiceServer;
+use peerd_wire::data::v1::ontology_service_server::OntologyServiceServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -196,6 +198,8 @@ impl ApiServer {
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(LinkServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MarkingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(ObjectServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(OntologyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PolicyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PrincipalServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(SpaceServiceServer::new(api.clone()).max_decoding_message_size(bytes)))

@@ -5,6 +5,8 @@ use prost_types::Timestamp;
 
 pub(crate) mod admin;
 pub(crate) mod peering;
+pub(crate) mod data;
+pub(crate) mod ontology;
 
 /// A point in time as the protos have it.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

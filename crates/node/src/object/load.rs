@@ -6,7 +6,7 @@
 //!
 //! A load raises the security of what is there already, it never lowers it: that is a decision of its own.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
 use peerd_core::object::{Hlc, ObjectKey, ObjectState, Refused};
-use peerd_core::security::{LevelName, Levels, Marking, Security};
+use peerd_core::security::{Levels, Security};
 use peerd_core::value::Row;
 use peerd_core::{Reason, SpaceId};
 use peerd_store::{Batch, FeedId, Found};
@@ -54,10 +54,8 @@ pub struct LoadHeader {
     pub nulls: Vec<String>,
     /// The columns that make the primary key, joined with `|`; empty when it has a column of its own.
     pub key_from: Vec<String>,
-    /// The classification of the objects.
-    pub classification: Option<LevelName>,
-    /// The markings of the objects.
-    pub markings: BTreeSet<Marking>,
+    /// The least classification and markings of the objects.
+    pub security: Security,
 }
 
 /// A row as it came.
@@ -175,16 +173,11 @@ impl Node {
             ignore_extra,
             nulls,
             key_from,
-            classification,
-            markings,
+            security,
         } = header;
         let (space, of) = self
             .readable(caller, Action::ObjectLoad, &space, &object_type)
             .await?;
-        let security = Security {
-            classification,
-            markings,
-        };
         self.check_security(&security).await?;
         let target = Target {
             space: space.id,
