@@ -50,7 +50,7 @@ pub struct Exporter {
     stale: bool,
     world: Work,
     feed: watch::Receiver<u64>,
-    ending: Ending,
+    _ending: Ending,
 }
 
 enum Step {
@@ -87,7 +87,7 @@ impl Exporter {
         Ok(Exporter {
             world: node.work().and(node.store.watch(&Topic::Table(Table::Meta))),
             feed: node.store.watch(&Topic::Feed(feed)),
-            ending: node.progress.opened(node, &flow, Direction::Export),
+            _ending: node.progress.opened(node, &flow, Direction::Export),
             node: Arc::clone(node),
             peer: *peer,
             flow,
