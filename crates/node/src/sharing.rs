@@ -9,7 +9,7 @@ use peerd_core::ontology::Ontology;
 use peerd_core::peering::{Connection, Stage};
 use peerd_core::policy::{self, DataType, Denial, Direction, Permit};
 use peerd_core::{ConnectionId, EnrollmentId, Reason, SpaceId};
-use peerd_store::records::{Shared, SpaceOntology};
+use peerd_store::records::Shared;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
 mod change;
@@ -181,7 +181,7 @@ impl Node {
         let (shared, ontology) = self
             .retrying(async || {
                 let found = self.shared(connection.id).await?;
-                let ontology = self.ontology_in(space).await?;
+                let ontology = self.ontology(space).await?;
                 let Some(ours) = republished(&found.record, &ontology) else {
                     return Ok((found.record, ontology));
                 };
@@ -215,11 +215,6 @@ impl Node {
             },
             revision: peerd_store::Revision(0),
         }))
-    }
-
-    pub(crate) async fn ontology_in(&self, space: SpaceId) -> Result<Ontology, Error> {
-        let found = self.store.find::<SpaceOntology>(space.as_bytes()).await?;
-        Ok(found.map(|found| found.record.ontology).unwrap_or_default())
     }
 }
 
