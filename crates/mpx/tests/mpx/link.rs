@@ -1,0 +1,71 @@
+//! A link and a connection, from the code to the end.
+
+use peerd_core::link::{Direction, Status};
+use peerd_core::peering::Stage;
+use peerd_testkit::eventually;
+
+use crate::site::{Plan, SPACE, Site, linked, linked_by};
+
+async fn stage(site: &Site) -> Option<Stage> {
+    let (views, _) = site.node.list_connections(&site.caller, None, 10).await.unwrap();
+    views.into_iter().next().map(|view| view.connection.stage)
+}
+
+#[tokio::test]
+async fn one_code_links_and_a_connection_goes_through_its_handshake() {
+    let (a, b) = linked(Plan::default(), Plan::default()).await;
+    for site in [&a, &b] {
+        let view = site.link().await.unwrap();
+        assert!(view.link.is_established());
+        assert_eq!(view.health.status, Status::Healthy);
+        let title = view.link.remote.unwrap().title.unwrap();
+        assert_eq!(title.as_str(), "A Title");
+    }
+
+    let invitation = a.node.request_connection(&a.caller, a.ask().await).await.unwrap();
+    b.node
+        .approve_connection(&b.caller, &invitation.code, SPACE, None)
+        .await
+        .unwrap();
+    eventually("the approval at the originator", async || {
+        matches!(stage(&a).await?, Stage::Approved { .. }).then_some(())
+    })
+    .await;
+    a.node
+        .activate_connection(&a.caller, invitation.id)
+        .await
+        .unwrap();
+    eventually("the activation at the importer", async || {
+        matches!(stage(&b).await?, Stage::Active { .. }).then_some(())
+    })
+    .await;
+    eventually("every message answered", async || {
+        let (here, there) = (a.link_id().await, b.link_id().await);
+        let waiting = a.node.outbox(here).await.unwrap().len() + b.node.outbox(there).await.unwrap().len();
+        (waiting == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_of_a_side_that_only_dials_needs_a_second_code() {
+    let (a, b) = (Site::fresh().await, Site::fresh().await);
+    // Seen from a, only a dials: b cannot use a's code alone.
+    b.enter(&a.invite(Direction::EgressOnly).await).await;
+    a.enter(&b.invite(Direction::IngressOnly).await).await;
+    a.connected_after(0).await;
+    b.connected_after(0).await;
+    assert!(a.link().await.unwrap().link.is_established());
+    assert!(b.link().await.unwrap().link.is_established());
+}
+
+#[tokio::test]
+async fn b071_either_side_restarts_and_the_link_is_back() {
+    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+    let number = a.link().await.unwrap().life.session.unwrap().number;
+    let b = Site::restart(b.stop().await).await;
+    b.connected_after(0).await;
+    a.connected_after(number).await;
+    let a = Site::restart(a.stop().await).await;
+    a.connected_after(0).await;
+}

@@ -1,0 +1,5 @@
+//! Enrollments over real TLS: how links come to be, live and end, and what hostile peers cannot do.
+#![cfg(test)]
+
+mod link;
+mod site;
