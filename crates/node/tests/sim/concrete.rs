@@ -1,41 +1,51 @@
 //! An intention becomes an event: about whom, and whether it makes sense at all right now. What makes sense is wider
 //! than what is allowed, so that refusals happen too.
 
-use peerd_core::peering::{Connection, DataTypes, Flow, Imported};
+use peerd_core::peering::{Connection, Imported};
 use peerd_core::policy::Side;
 
-use crate::event::{Event, Which, Who};
+use crate::event::{Event, Ways, Which, Who};
 use crate::plan::{Intention, What};
 use crate::world::World;
 
-const NONE: DataTypes = DataTypes::NONE;
-const OBJECTS: DataTypes = DataTypes {
-    objects: true,
-    artifacts: false,
-};
+/// More connections than that would only be more of the same.
+const REQUESTS_MAX: usize = 6;
 
-const FLOWS: [Flow; 4] = [
-    Flow { exports: OBJECTS, imports: OBJECTS },
-    Flow { exports: OBJECTS, imports: NONE },
-    Flow { exports: NONE, imports: OBJECTS },
-    Flow { exports: DataTypes::ALL, imports: DataTypes::ALL },
+/// What is tried in the place of an intention that makes no sense now: whatever brings things forward.
+const INSTEAD: [What; 6] = [
+    What::Deliver,
+    What::Link,
+    What::Send,
+    What::Activate,
+    What::Approve,
+    What::Request,
 ];
 
 impl World {
+    /// The event that comes of an intention.
     pub(crate) async fn concrete(&self, it: &Intention) -> Option<Event> {
+        for what in std::iter::once(it.what).chain(INSTEAD) {
+            if let Some(event) = self.attempt(what, it).await {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    async fn attempt(&self, what: What, it: &Intention) -> Option<Event> {
         let parties: Vec<Who> = (0..self.parties.len()).collect();
         let by = *it.pick(0, &parties)?;
         let others: Vec<Who> = parties.into_iter().filter(|other| *other != by).collect();
         let other = *it.pick(1, &others)?;
-        let flow = *it.pick(2, &FLOWS)?;
+        let flow = *it.pick(2, &Ways::ALL)?;
         let level = *it.pick(2, &[None, Some("internal"), Some("secret")])?;
         let side = *it.pick(2, &[Side::Egress, Side::Ingress])?;
         let (a, b) = (by, other);
         let places: Vec<usize> = (0..self.wire.in_flight.len()).collect();
         let place = it.pick(0, &places).copied();
-        match it.what {
+        match what {
             What::Link => self.link_or_enroll(it).await,
-            What::Request => Some(Event::Request { by, to: other, flow, level }),
+            What::Request if self.invites.len() < REQUESTS_MAX => Some(Event::Request { by, to: other, flow, level }),
             What::Send => {
                 let (from, to) = self.somebody_waits(it).await?;
                 Some(Event::Send { from, to })
@@ -57,7 +67,10 @@ impl World {
             What::Restart => Some(Event::Restart { who: by }),
             What::Wait => Some(Event::Wait { hours: *it.pick(2, &[1, 20, 75])? }),
             What::Expire => Some(Event::Expire { who: by }),
-            What::Permit => Some(Event::Permit { who: by, other, side }),
+            What::Permit => {
+                let (who, other, side) = *it.pick(1, &self.sight.forbidden())?;
+                Some(Event::Permit { who, other, side })
+            }
             What::Forbid => Some(Event::Forbid { who: by, other, side }),
             operators => self.operator(operators, it),
         }
@@ -96,7 +109,7 @@ impl World {
             What::Activate => Event::Activate { by, which },
             What::Disable => Event::Disable { by, which },
             What::Enable => Event::Enable { by, which },
-            What::SetDataTypes => Event::SetDataTypes { by, which, flow: *it.pick(2, &FLOWS)? },
+            What::SetDataTypes => Event::SetDataTypes { by, which, flow: *it.pick(2, &Ways::ALL)? },
             What::Propose => Event::Propose { by, which, level },
             What::Decide => Event::Decide { by, which, approve: !it.once_in(2, 3) },
             What::Close => {

@@ -69,6 +69,14 @@ impl Sight {
         self.before = std::mem::take(&mut self.now);
     }
 
+    /// The policies that are not in force.
+    pub(crate) fn forbidden(&self) -> Vec<(Who, Who, Side)> {
+        let all = 0..self.ids.len();
+        let pairs = all.clone().flat_map(|who| all.clone().map(move |other| (who, other)));
+        let sides = pairs.flat_map(|(who, other)| [Side::Egress, Side::Ingress].map(|side| (who, other, side)));
+        sides.filter(|it| it.0 != it.1 && !self.allowed.contains(it)).collect()
+    }
+
     fn who(&self, id: EnrollmentId) -> Option<Who> {
         self.ids.iter().position(|known| *known == id)
     }

@@ -1,11 +1,11 @@
 //! The end of a run: the world is made whole, everything is delivered, and then both sides must agree.
 
-use peerd_core::peering::{Agreement, Connection, DataTypes, Flow};
+use peerd_core::peering::{Agreement, Connection};
 use peerd_node::connection::Received;
 use peerd_store::Table;
 use peerd_testkit::{Party, carry};
 
-use crate::event::{Event, Who};
+use crate::event::{Event, Ways, Who};
 use crate::wire::{Arrival, Flight};
 use crate::world::World;
 
@@ -61,10 +61,8 @@ impl World {
     /// What was begun can be brought to its end, and something new can be begun on every link.
     async fn demand_progress(&mut self) -> Result<(), String> {
         let begun = self.invites.len();
-        let objects = DataTypes { objects: true, artifacts: false };
-        let flow = Flow { exports: objects, imports: objects };
         for to in 1..self.parties.len() {
-            self.happen(Event::Request { by: to - 1, to, flow, level: None }).await?;
+            self.happen(Event::Request { by: to - 1, to, flow: Ways::Both, level: None }).await?;
             let which = self.invites.len() - 1;
             self.happen(Event::Approve { by: to, which, level: None }).await?;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use peerd_core::ConnectionId;
 use peerd_core::link::Direction;
-use peerd_core::peering::{Connection, Decision, Flow};
+use peerd_core::peering::{Connection, Decision};
 use peerd_core::policy::Side;
 use peerd_core::security::{Levels, Security};
 use peerd_node::Error;
@@ -14,7 +14,7 @@ use peerd_node::connection::{Ask, ConnectionView};
 use peerd_node::link::Enrolled;
 use peerd_testkit::{Party, TestClock, carry};
 
-use crate::event::{Event, Which, Who};
+use crate::event::{Event, Ways, Which, Who};
 use crate::invariant::{INVARIANTS, Sight};
 use crate::wire::{Wire, pair};
 
@@ -174,7 +174,7 @@ impl World {
         &mut self,
         by: Who,
         to: Who,
-        flow: Flow,
+        flow: Ways,
         level: Option<&str>,
     ) -> Result<String, Error> {
         let (originator, importer) = (&self.parties[by], &self.parties[to]);
@@ -182,7 +182,7 @@ impl World {
         let ask = Ask {
             space: "main".into(),
             link: link.map(|link| link.id.to_string()).unwrap_or_default(),
-            flow,
+            flow: flow.flow(),
             security: up_to(level),
             lifetime: None,
         };
@@ -231,7 +231,7 @@ impl World {
             }
             Event::SetDataTypes { by, which, flow } => {
                 let (node, caller, id) = at(by, which);
-                node.set_data_types(caller, id, move |_| flow).await.map(stage)
+                node.set_data_types(caller, id, move |_| flow.flow()).await.map(stage)
             }
             Event::Propose { by, which, level } => {
                 let (node, caller, id) = at(by, which);
