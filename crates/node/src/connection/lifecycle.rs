@@ -162,7 +162,9 @@ impl Node {
             return Err(missing());
         }
         let actor = Actor::Peer(peer.enrollment());
-        let permit = if message.body.needs_permit() {
+        // Only what may still move the connection asks: a message that comes again must leave no trace.
+        let news = message.sequence > found.record.received && !found.record.stage.is_final();
+        let permit = if news && message.body.needs_permit() {
             let link = self.link(&found.record.link.to_string()).await?.record;
             let asked = found.record.flow();
             self.permit_peering(actor.clone(), &link, peer.enrollment(), asked)
