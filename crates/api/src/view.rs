@@ -4,9 +4,9 @@ use peerd_core::Time;
 use prost_types::Timestamp;
 
 pub(crate) mod admin;
-pub(crate) mod peering;
 pub(crate) mod data;
 pub(crate) mod ontology;
+pub(crate) mod peering;
 
 /// A point in time as the protos have it.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

@@ -114,7 +114,10 @@ impl Pair {
     /// b approves the code.
     pub(crate) async fn approve(&self, code: &str) -> Result<Connection, Error> {
         let b = &self.b;
-        let view = b.node().approve_connection(&b.manager, code, "main", None).await?;
+        let view = b
+            .node()
+            .approve_connection(&b.manager, code, "main", None)
+            .await?;
         Ok(view.connection)
     }
 
