@@ -26,7 +26,7 @@ const PROTOCOL_VERSIONS: [u32; 1] = [1];
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Builds everything behind the listeners and starts it.
-pub async fn wire(parts: Parts<'_>) -> anyhow::Result<Close> {
+pub(crate) async fn wire(parts: Parts<'_>) -> anyhow::Result<Close> {
     let store = open_store(&parts.config.store).await?;
     match build(parts, Arc::clone(&store)).await {
         Ok(()) => Ok(async move {
