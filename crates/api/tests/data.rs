@@ -1,5 +1,7 @@
 //! The data API over loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -274,8 +276,8 @@ async fn calls_without_token_or_role_are_denied() {
         .create_principal(&admin, "vic".parse().unwrap(), Role::Viewer, Some(SPACE))
         .await;
     let (_, token) = made.unwrap();
-    let (_feed, none) = mpsc::channel(1);
-    let loading = as_bearer(&token.expose(), ReceiverStream::new(none));
+    let (_feed, no_rows) = mpsc::channel(1);
+    let loading = as_bearer(&token.expose(), ReceiverStream::new(no_rows));
     let denied = world.objects().load_objects(loading).await.unwrap_err();
     assert_eq!(reason(&denied), Reason::RoleInsufficient);
     let missing = as_bearer(&token.expose(), airport("EWR"));
