@@ -1,5 +1,7 @@
 //! Objects and ontologies as operators use them, on nodes with the in-memory store.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "data/conflicts.rs"]
 mod conflicts;
 #[path = "data/edits.rs"]

@@ -216,3 +216,65 @@ fn index_conflicts(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use peerd_core::EnrollmentId;
+    use peerd_core::object::Hlc;
+
+    use super::*;
+
+    fn state() -> ObjectState {
+        let hlc = Hlc::new(7, 1).unwrap();
+        ObjectState::blank(hlc, EnrollmentId::from_bytes([9; 32]))
+    }
+
+    #[test]
+    fn a_stored_object_reads_back_with_the_way_it_came() {
+        let via = ConnectionId::from_bytes([3; 16]);
+        for provenance in [Provenance::OWN, Provenance::received(via, 4).unwrap()] {
+            for clean in [false, true] {
+                let stored = Stored {
+                    state: state(),
+                    provenance,
+                    clean,
+                };
+                assert_eq!(Stored::decode(&stored.encode()).unwrap(), stored);
+            }
+        }
+        let bytes = Stored::own(state()).encode();
+        assert_eq!(bytes[..3], [1, 0, 0], "the form of version 1");
+        assert_eq!(bytes[3..], state().encode());
+    }
+
+    #[test]
+    fn bytes_of_another_form_are_refused_wherever_they_end() {
+        let via = ConnectionId::from_bytes([3; 16]);
+        let stored = Stored {
+            state: state(),
+            provenance: Provenance::received(via, 0).unwrap(),
+            clean: true,
+        };
+        let bytes = stored.encode();
+        for end in 0..bytes.len() {
+            let error = Stored::decode(&bytes[..end]).unwrap_err();
+            assert_eq!(error.reason(), peerd_core::Reason::StoreCorrupt, "{end}");
+        }
+        for (place, byte) in [(0, 2), (1, 4), (1, 0x83)] {
+            let mut other = bytes.to_vec();
+            other[place] = byte;
+            assert!(Stored::decode(&other).is_err(), "{place} {byte}");
+        }
+    }
+
+    #[test]
+    fn a_key_names_its_object_within_its_feed_only() {
+        let of: ApiName = "airport".parse().unwrap();
+        let feed = feed_of(SpaceId::from_bytes([1; 16]), &of);
+        let key = key_in(&feed, "EWR");
+        assert_eq!(object_of(&feed, &key).unwrap().primary_key(), "EWR");
+        let other = feed_of(SpaceId::from_bytes([2; 16]), &of);
+        assert!(object_of(&other, &key).is_err());
+        assert!(object_of(&feed, &feed.prefix()).is_err(), "no key at all");
+    }
+}

@@ -1,10 +1,12 @@
-use peerd_core::Reason;
 use peerd_core::authz::Role;
+use peerd_core::object::{Hlc, ObjectState};
 use peerd_core::security::Security;
-use peerd_core::value::{STRING_BYTES_MAX, Value};
+use peerd_core::value::{Properties, Row, STRING_BYTES_MAX, Value};
+use peerd_core::{EnrollmentId, Reason};
 use peerd_node::object::{Content, Line, LoadHeader};
+use peerd_store::{Sequence, Store as _};
 
-use crate::world::{World, airport, cells, header, json, marked, text};
+use crate::world::{CLEAN, IMPORTED, World, airport, cells, header, json, marked, text};
 
 #[tokio::test]
 async fn a_load_is_idempotent_and_an_unchanged_row_moves_nothing() {
@@ -238,4 +240,46 @@ async fn a_load_beside_edits_of_the_same_objects_loses_neither() {
     let seen = world.airport(&world.admin, "EWR").await.unwrap();
     assert_eq!(text(&seen, "name").as_deref(), Some("two"));
     assert_eq!(seen.properties["alt"], Value::Integer(5));
+}
+
+#[tokio::test]
+async fn b081_a_row_of_another_enrollments_source_is_rejected_and_edits_end_that_it_is_clean() {
+    let world = World::new().await;
+    let node = &world.it.node;
+    let of = node
+        .show_ontology(&world.admin, crate::world::SPACE)
+        .await
+        .unwrap();
+    let of = of.object_type("airport").unwrap();
+    let key = (of.primary_key, Value::String("EWR".into()));
+    let row = Row::of(&Properties::from_iter([key])).unwrap();
+    let (hlc, other) = (Hlc::at(node.now()), EnrollmentId::from_bytes([9; 32]));
+    let mut state = ObjectState::blank(hlc, other);
+    state.load_row(row, hlc, other).unwrap();
+    world.import("EWR", &state).await;
+    let head = world.head().await;
+
+    let loaded = world
+        .load(&["faa", "name"], &[&["EWR", "mine"], &["JFK", "mine"]])
+        .await;
+    assert_eq!((loaded.written, loaded.rejected), (1, 1));
+    assert_eq!(loaded.rejections[0].reason, Reason::SourceOwned);
+    assert_eq!(loaded.rejections[0].line, 2);
+    let (feed, head) = (world.feed().await, Sequence(head));
+    let moved = world.it.store.changes(&feed, head, 10).await.unwrap();
+    assert_eq!(moved.len(), 1);
+    assert!(moved[0].key.ends_with(b"JFK"), "the other object alone moved");
+    assert_eq!(world.flags("EWR").await, IMPORTED | CLEAN);
+
+    let edits = peerd_node::object::Edits {
+        set: crate::world::texts(&[("name", "ours")]),
+        clear: Vec::new(),
+    };
+    let edited = node
+        .edit_object(&world.admin, &airport("EWR"), &edits)
+        .await
+        .unwrap();
+    assert_eq!(edited.origin, other);
+    assert_eq!(edited.rid.enrollment, node.enrollment_id());
+    assert_eq!(world.flags("EWR").await, IMPORTED);
 }

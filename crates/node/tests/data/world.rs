@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use peerd_core::authz::{Role, Token};
+use peerd_core::object::ObjectState;
 use peerd_core::ontology::OntologyFile;
 use peerd_core::security::{Levels, Security};
 use peerd_core::value::Value;
 use peerd_node::object::{Content, Line, LoadHeader, LoadProgress, ObjectAt, ObjectView};
 use peerd_node::{Caller, Error};
-use peerd_store::{FeedId, Store as _};
+use peerd_store::{Batch, FeedId, Store as _, Table};
 use peerd_testkit::TestNode;
 
 pub(crate) const SPACE: &str = "flights";
@@ -179,3 +180,25 @@ pub(crate) fn marked(markings: &[&str]) -> Security {
         markings: markings.iter().map(|name| name.parse().unwrap()).collect(),
     }
 }
+
+impl World {
+    /// Puts an airport into the store as an import leaves it: it came over a connection, and is what that last sent.
+    pub(crate) async fn import(&self, key: &str, state: &ObjectState) {
+        let feed = self.feed().await;
+        let place = [feed.prefix().as_slice(), key.as_bytes()].concat();
+        let came = [&[1, IMPORTED | CLEAN, 1][..], &[5; 16], &state.encode()].concat();
+        let mut batch = Batch::new();
+        batch.put_in_feed(feed, place, came);
+        self.it.store.commit(batch).await.unwrap();
+    }
+
+    /// The flags of the stored form of an airport.
+    pub(crate) async fn flags(&self, key: &str) -> u8 {
+        let place = [self.feed().await.prefix().as_slice(), key.as_bytes()].concat();
+        let entry = self.it.store.read(Table::Objects, &place).await.unwrap();
+        entry.unwrap().value[1]
+    }
+}
+
+pub(crate) const IMPORTED: u8 = 1;
+pub(crate) const CLEAN: u8 = 2;
