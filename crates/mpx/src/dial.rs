@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use peerd_core::backoff::{self, Backoff, Origin};
 use peerd_core::link::{Dialler, Link};
 use peerd_core::{LinkId, Reason};
@@ -24,6 +24,7 @@ use crate::connect::{Dialled, Missed, connect};
 use crate::mpx::Shared;
 use crate::refusal::{failure, said, told};
 use crate::session::{Admission, FRAMES_WAITING_MAX, Line, Session};
+use crate::streams::Opener;
 
 /// How long a task rests after the store failed it.
 const REST: Duration = Duration::from_secs(1);
@@ -227,8 +228,13 @@ async fn serve(shared: &Arc<Shared>, link: &Link, mut dialled: Dialled) -> Refus
     };
     let incoming = incoming.map(|next| next.map(|ControlResponse { frame }| frame));
     let line = Line {
-        incoming: stream::StreamExt::boxed(incoming),
+        incoming: incoming.boxed(),
         frames,
+        opener: Some(Opener {
+            shared: Arc::clone(shared),
+            peer,
+            client: dialled.client,
+        }),
     };
     session.run(line).await
 }
