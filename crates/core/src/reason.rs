@@ -179,6 +179,12 @@ reasons! {
     ChangePending = "CHANGE_PENDING", Conflict;
     /// There is no such change request, or it was decided already.
     ChangeUnknown = "CHANGE_UNKNOWN", NotFound;
+    /// There is an object with this key already.
+    ObjectExists = "OBJECT_EXISTS", Exists;
+    /// The object was purged, and a purge is final.
+    ObjectPurged = "OBJECT_PURGED", Conflict;
+    /// Another row of the same load has the same key; the message names its line.
+    KeyRepeated = "KEY_REPEATED", Invalid;
 }
 
 impl Reason {

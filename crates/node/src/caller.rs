@@ -1,7 +1,10 @@
 //! Who calls the operator API, and the one place that lets a call pass.
 
-use peerd_core::audit::Fact;
-use peerd_core::authz::{self, Access, Action, Principal, Space, Token, allows};
+use std::fmt;
+
+use peerd_core::audit::{Actor, Fact};
+use peerd_core::authz::{self, Access, Action, Denial, Principal, Role, Space, Token, allows};
+use peerd_core::reason::Code;
 use peerd_core::{Reason, SpaceId};
 use peerd_store::records::TokenOwner;
 use peerd_store::{Batch, Records as _};
@@ -18,13 +21,6 @@ impl Caller {
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
-    }
-
-    /// Whether the role allows the action at all, in whichever space. A call that cannot pass is refused before its
-    /// fields are looked at.
-    pub fn may_ever(&self, action: Action) -> bool {
-        let manages = allows(authz::Role::SpaceManager, action) != Access::Never;
-        allows(self.principal.role, action) != Access::Never || manages && self.principal.space.is_none()
     }
 }
 
@@ -49,6 +45,35 @@ impl Node {
         }
     }
 
+    /// Lets a call pass to where its fields are read, unless its caller may not take the action anywhere. Being listed
+    /// as a manager of some space counts. A denial is audited.
+    pub async fn admit_call(&self, caller: &Caller, action: Action) -> Result<(), Error> {
+        let role = caller.principal.role;
+        if allows(role, action) != Access::Never {
+            return Ok(());
+        }
+        if allows(Role::SpaceManager, action) != Access::Never && self.manages_some_space(caller).await? {
+            return Ok(());
+        }
+        let denial = Denial::Role { role, action };
+        self.audit_denial(caller, action, None, denial.reason()).await?;
+        Err(Error::new(denial.reason(), denial.to_string()))
+    }
+
+    async fn manages_some_space(&self, caller: &Caller) -> Result<bool, Error> {
+        let spaces = self.store.all::<Space>(&[]).await?;
+        let id = caller.principal.id;
+        Ok(spaces.iter().any(|found| found.record.managers.contains(&id)))
+    }
+
+    /// Records that somebody called without a valid token. What they sent instead is not kept.
+    pub async fn audit_stranger(&self, from: impl fmt::Display) -> Result<(), Error> {
+        let fact = Fact::new(self.now(), Actor::System, "authenticate").detail("from", from);
+        let mut batch = Batch::new();
+        crate::audit::record(&mut batch, &fact.denied(Reason::TokenInvalid))?;
+        self.commit(batch).await
+    }
+
     /// Lets the caller pass if it may take the action, in this space when it is about one. A denial is audited.
     pub async fn authorize(
         &self,
@@ -62,6 +87,24 @@ impl Node {
         self.audit_denial(caller, action, space.map(|space| space.id), denial.reason())
             .await?;
         Err(Error::new(denial.reason(), denial.to_string()))
+    }
+
+    /// Records that a core rule refused what a caller may otherwise do, or denied it.
+    pub(crate) async fn audit_refusal(
+        &self,
+        caller: &Caller,
+        action: Action,
+        subject: impl fmt::Display,
+        reason: Reason,
+    ) -> Result<(), Error> {
+        let fact = Fact::of_call(self.now(), &caller.principal, action).on(subject);
+        let fact = match reason.code() {
+            Code::Denied => fact.denied(reason),
+            _ => fact.refused(reason),
+        };
+        let mut batch = Batch::new();
+        crate::audit::record(&mut batch, &fact)?;
+        self.commit(batch).await
     }
 
     /// Records that a caller was denied an action.

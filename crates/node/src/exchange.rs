@@ -3,13 +3,22 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod draft;
 mod export;
 mod import;
+mod intake;
+mod item;
+mod marks;
+mod offer;
+mod park;
+mod position;
 mod progress;
 mod purge;
+mod terms;
 
 pub use export::Exporter;
 pub use import::Importer;
+pub use park::Retried;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.
@@ -38,7 +47,7 @@ pub struct Position(pub Bytes);
 /// What becomes of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Its state, in the exporter's vocabulary and the canonical encoding.
+    /// Its state in the exporter's vocabulary: one byte of hops, then the canonical encoding.
     State(Bytes),
     /// It is no longer offered: the imported copy goes. Why is not told.
     Retraction,

@@ -5,21 +5,22 @@
 //! decided again on fresh reads. Transports and the API are callers of this crate; it knows neither.
 #![warn(missing_docs)]
 
-mod audit;
+pub mod audit;
 mod caller;
 pub mod connection;
-mod enrollment;
+pub mod enrollment;
 mod error;
 pub mod exchange;
 pub mod link;
-mod marking;
+pub mod marking;
 mod names;
 mod node;
 pub mod object;
 pub mod ontology;
 pub mod peer;
-mod policy;
+pub mod policy;
 pub mod presence;
+mod principal;
 mod settings;
 pub mod sharing;
 mod space;

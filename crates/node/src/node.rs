@@ -9,7 +9,7 @@ use peerd_core::policy::PolicySet;
 use peerd_core::signature::{PublicKey, Signer, Verifier};
 use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
 use peerd_store::{Batch, Store};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
@@ -49,6 +49,8 @@ pub struct Node {
     pub(crate) settings: Settings,
     /// The policies as they are stored, ready to decide. Unreadable policies are a set that denies all.
     pub(crate) policies: ArcSwap<PolicySet>,
+    /// Held while the policies are read and put in force, so that an older read never replaces a newer one.
+    pub(crate) reloading: Mutex<()>,
     /// Counts policy changes; whatever acts under a permit asks anew when it moves.
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
@@ -81,6 +83,7 @@ impl Node {
             verifier,
             settings,
             policies: ArcSwap::from_pointee(PolicySet::unreadable()),
+            reloading: Mutex::new(()),
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
@@ -126,6 +129,11 @@ impl Node {
     /// The store, for background work that reads feeds and topics.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// A new id for one call, by which a caller's complaint finds its lines in the log.
+    pub fn request_id(&self) -> String {
+        self.mint(|uuid| uuid.simple().to_string())
     }
 
     /// A new id: a UUID of version 7, so that ids sort by age.

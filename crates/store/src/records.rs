@@ -15,7 +15,7 @@ mod peering;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
 pub use data::{ConflictEntry, SpaceOntology};
-pub use exchange::{ImportCursor, PurgeDue, Shared};
+pub use exchange::{ImportCursor, Mark, Parked, PurgeDue, Shared};
 pub use peering::{DialState, Queued, outbox_prefix};
 
 /// An audit fact as the chain keeps it.

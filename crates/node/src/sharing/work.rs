@@ -12,6 +12,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// Watches one more thing.
+    pub(crate) fn and(mut self, topic: watch::Receiver<u64>) -> Work {
+        self.topics.push(topic);
+        self
+    }
+
     /// Waits until an answer may have changed since the last call. Ask again then. May be cancelled.
     pub async fn changed(&mut self) {
         if self.take_changed() {
