@@ -31,6 +31,8 @@ pub(crate) struct Conn {
     pub(crate) binding: [u8; 32],
     /// Ends the connection.
     pub(crate) close: CancellationToken,
+    /// Cancelled when its session ends: the streams beside it end at once.
+    pub(crate) over: CancellationToken,
     carries_session: Arc<AtomicBool>,
 }
 
@@ -59,6 +61,7 @@ impl Conn {
                 from,
             },
             binding,
+            over: close.child_token(),
             close,
             carries_session: Arc::default(),
         })

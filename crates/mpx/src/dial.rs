@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::StreamExt as _;
 use peerd_core::backoff::{self, Backoff, Origin};
 use peerd_core::link::{Dialler, Link};
 use peerd_core::{LinkId, Reason};
@@ -14,7 +14,7 @@ use peerd_node::presence::Failure;
 use peerd_wire::frame::{self, Enrolled, Frame};
 use peerd_wire::mpx::v1::{ControlRequest, ControlResponse};
 use peerd_wire::status::Refusal;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::connect::{Dialled, Missed, connect};
 use crate::mpx::Shared;
 use crate::refusal::{failure, said, told};
 use crate::session::{Admission, FRAMES_WAITING_MAX, Line, Session};
+use crate::streams::Opener;
 
 /// How long a task rests after the store failed it.
 const REST: Duration = Duration::from_secs(1);
@@ -68,15 +69,16 @@ pub(crate) async fn dial(shared: Arc<Shared>) {
 
 /// Keeps one link connected until it is gone.
 async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
-    // What refused the link before the start may have changed meanwhile.
-    let mut policy_changed = true;
+    // Watched all the time: what changes during an attempt counts for the next one. What refused the link before the
+    // start may have changed meanwhile, too.
+    let mut policies = shared.node().policy_changes();
+    policies.mark_changed();
     loop {
         let turn = tokio::select! {
             biased;
             () = gone.cancelled() => return,
-            turn = turn(&shared, link, policy_changed) => turn,
+            turn = turn(&shared, link, &mut policies) => turn,
         };
-        policy_changed = false;
         let tried = match turn {
             Ok(origin) => attempt(&shared, link, origin, &gone).await,
             Err(error) => Err(error),
@@ -92,17 +94,16 @@ async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
 }
 
 /// Waits until the link should be dialled, and says who wants it.
-async fn turn(shared: &Shared, link: LinkId, policy_changed: bool) -> Result<Origin, Error> {
+async fn turn(shared: &Shared, link: LinkId, policies: &mut watch::Receiver<u64>) -> Result<Origin, Error> {
     let node = shared.node();
-    let mut policies = node.policy_changes();
     let mut changes = node.presence().changes();
-    let mut policy_changed = policy_changed;
     loop {
         let mut backoff = node.backoff(link).await?;
-        if std::mem::take(&mut policy_changed) && backoff != backoff.policy_changed() {
+        if policies.has_changed().unwrap_or(false) && backoff != backoff.policy_changed() {
             backoff = backoff.policy_changed();
             node.keep_backoff(link, backoff).await?;
         }
+        policies.mark_unchanged();
         let asked = node.presence().take_dial_request(link);
         let live = shared.registry.is_live(link);
         if asked && !live {
@@ -123,7 +124,7 @@ async fn turn(shared: &Shared, link: LinkId, policy_changed: bool) -> Result<Ori
         tokio::select! {
             () = due => return Ok(Origin::Schedule),
             _ = changes.changed() => {}
-            _ = policies.changed() => policy_changed = true,
+            changed = policies.changed() => if changed.is_ok() { policies.mark_changed() },
         }
     }
 }
@@ -227,8 +228,13 @@ async fn serve(shared: &Arc<Shared>, link: &Link, mut dialled: Dialled) -> Refus
     };
     let incoming = incoming.map(|next| next.map(|ControlResponse { frame }| frame));
     let line = Line {
-        incoming: stream::StreamExt::boxed(incoming),
+        incoming: incoming.boxed(),
         frames,
+        opener: Some(Opener {
+            shared: Arc::clone(shared),
+            peer,
+            client: dialled.client,
+        }),
     };
     session.run(line).await
 }

@@ -24,6 +24,7 @@ mod refusal;
 mod registry;
 mod service;
 mod session;
+mod streams;
 
 pub use limits::Limits;
 pub use mpx::{Mpx, Runtime};

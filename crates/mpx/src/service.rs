@@ -1,9 +1,8 @@
 //! What a peer may call. Every call asks anew who it is and whether policy admits it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use peerd_core::Reason;
 use peerd_core::link::Dialler;
 use peerd_node::link::EnrollAttempt;
@@ -23,8 +22,7 @@ use crate::conn::Conn;
 use crate::mpx::Shared;
 use crate::refusal::status_of;
 use crate::session::{Admission, FRAMES_WAITING_MAX, Line, Session};
-
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+use crate::streams::{self, Answers};
 
 /// The service of an enrollment for others.
 #[derive(Debug)]
@@ -46,6 +44,17 @@ impl Service {
             Recognised::Peer(peer) => admitted.map(|_| peer).map_err(|error| status_of(&error)),
             Recognised::Stranger => Err(denied()),
         }
+    }
+
+    /// The peer of a stream of objects, which needs a live session on the same connection.
+    async fn beside_session<T>(&self, request: &Request<T>) -> Result<(Conn, Peer), Status> {
+        let conn = conn(request)?;
+        let peer = self.peer(&conn).await?;
+        if !conn.carries_session() || conn.over.is_cancelled() {
+            let told = "a stream of objects needs a control stream beside it";
+            return Err(status(Refusal::new(Reason::PeerMisbehaved, told)));
+        }
+        Ok((conn, peer))
     }
 }
 
@@ -104,6 +113,7 @@ impl MpxService for Service {
         let line = Line {
             incoming: incoming.boxed(),
             frames,
+            opener: None,
         };
         let (end, ended) = oneshot::channel();
         let linger = self.shared.limits().linger;
@@ -126,16 +136,18 @@ impl MpxService for Service {
         &self,
         request: Request<Streaming<PullRequest>>,
     ) -> Result<Response<Self::PullStream>, Status> {
-        self.peer(&conn(&request)?).await?;
-        Err(status(Refusal::new(Reason::FeatureDisabled, "no streams yet")))
+        let beside = self.beside_session(&request).await?;
+        let answers = streams::pull(&self.shared, beside, request.into_inner()).await?;
+        Ok(Response::new(answers))
     }
 
     async fn push(
         &self,
         request: Request<Streaming<PushRequest>>,
     ) -> Result<Response<Self::PushStream>, Status> {
-        self.peer(&conn(&request)?).await?;
-        Err(status(Refusal::new(Reason::FeatureDisabled, "no streams yet")))
+        let beside = self.beside_session(&request).await?;
+        let answers = streams::push(&self.shared, beside, request.into_inner()).await?;
+        Ok(Response::new(answers))
     }
 }
 

@@ -15,7 +15,7 @@ use peerd_node::Error;
 use peerd_node::link::Greeting;
 use peerd_node::peer::{Peer, Presented, Recognised};
 use peerd_node::presence::{self, Failure};
-use peerd_wire::frame::{self, Frame, Hello};
+use peerd_wire::frame::{self, Flows, Frame, Hello};
 use peerd_wire::mpx::v1::ControlFrame;
 use peerd_wire::status::Refusal;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +26,7 @@ use crate::conn::Conn;
 use crate::connect::Place;
 use crate::mpx::Shared;
 use crate::refusal::{said, told};
+use crate::streams::Opener;
 
 mod outbox;
 mod reader;
@@ -38,6 +39,8 @@ pub(crate) const FRAMES_WAITING_MAX: usize = 16;
 pub(crate) struct Line {
     pub(crate) incoming: BoxStream<'static, Result<Option<ControlFrame>, Status>>,
     pub(crate) frames: mpsc::Sender<Frame>,
+    /// Opens the streams beside it, at the side that dialled.
+    pub(crate) opener: Option<Opener>,
 }
 
 /// By what right a session goes on.
@@ -143,6 +146,7 @@ impl Session {
             refusal = self.live(line) => refusal,
         };
         tracing::info!(%link, number, reason = %refusal.reason, told = refusal.message, "session ended");
+        self.conn.over.cancel();
         drop(entry);
         node.presence()
             .disconnected(link, number, Some(failure(&refusal, node.now())));
@@ -179,7 +183,11 @@ impl Session {
 
     /// Everything between the hellos and the end.
     async fn live(&self, line: Line) -> Refusal {
-        let Line { incoming, frames } = line;
+        let Line {
+            incoming,
+            frames,
+            opener,
+        } = line;
         if self.dialler == Dialler::Them
             && let Err(error) = self
                 .shared
@@ -195,21 +203,32 @@ impl Session {
             beat: 0,
         });
         let (notes, noted) = mpsc::channel(reader::NOTES_WAITING_MAX);
+        let (our_flows, ours) = watch::channel(Flows::default());
+        let (their_flows, theirs) = watch::channel(Flows::default());
         let reader = reader::Reader {
             session: self,
             heard,
             notes,
+            flows: their_flows,
         };
         let writer = writer::Writer {
             session: self,
             frames,
             heard: watched.clone(),
+            flows: our_flows,
+        };
+        let streams = async {
+            match opener {
+                Some(opener) => opener.keep(ours, theirs).await,
+                None => std::future::pending().await,
+            }
         };
         tokio::select! {
             refusal = reader.read(incoming) => refusal,
             refusal = writer.write(noted) => refusal,
             refusal = self.watch_silence(watched) => refusal,
             refusal = self.watch_policy() => refusal,
+            () = streams => lost(),
         }
     }
 

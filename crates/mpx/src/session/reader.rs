@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use peerd_core::{Reason, Time};
 use peerd_node::connection::{self, Received};
-use peerd_wire::frame::{Frame, Heartbeat, Receipt, Signed};
+use peerd_wire::frame::{Flows, Frame, Heartbeat, Receipt, Sharing, Signed};
 use peerd_wire::lifecycle;
 use peerd_wire::mpx::v1::ControlFrame;
 use peerd_wire::status::Refusal;
@@ -32,6 +32,8 @@ pub(super) struct Reader<'a> {
     pub(super) session: &'a Session,
     pub(super) heard: watch::Sender<Heard>,
     pub(super) notes: mpsc::Sender<Note>,
+    /// What the other side is ready for.
+    pub(super) flows: watch::Sender<Flows>,
 }
 
 impl Reader<'_> {
@@ -69,7 +71,14 @@ impl Reader<'_> {
                 self.heard(0, None);
                 self.note(Note::Answered(receipt)).await?;
             }
-            Frame::Sharing(_) | Frame::Flows(_) => self.heard(0, None),
+            Frame::Sharing(sharing) => {
+                self.heard(0, None);
+                self.sharing(sharing).await?;
+            }
+            Frame::Flows(flows) => {
+                self.heard(0, None);
+                self.flows.send_replace(flows);
+            }
         }
         Ok(())
     }
@@ -85,6 +94,28 @@ impl Reader<'_> {
 
     async fn note(&self, note: Note) -> Result<(), Refusal> {
         self.notes.send(note).await.map_err(|_| lost())
+    }
+
+    /// Takes what the other side shares. What does not apply here, or cannot be kept now, concerns one connection; what
+    /// breaks the protocol ends the session.
+    async fn sharing(&self, sharing: Sharing) -> Result<(), Refusal> {
+        let Sharing {
+            connection,
+            revision,
+            content,
+        } = sharing;
+        let node = self.session.shared.node();
+        let taken = node
+            .receive_sharing(&self.session.peer, connection, revision, content)
+            .await;
+        match taken {
+            Err(error) if error.reason() == Reason::PeerMisbehaved => Err(told(&error)),
+            Err(error) => {
+                tracing::info!(%connection, reason = %error.reason(), "sharing not taken");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Takes a lifecycle message. One that cannot be read is refused by its id, and the stream goes on.

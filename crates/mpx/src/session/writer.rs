@@ -1,9 +1,13 @@
 //! What is sent on a control stream: heartbeats, answers, and lifecycle messages one at a time.
 
-use peerd_core::Reason;
+use std::collections::BTreeMap;
+
 use peerd_core::peering::Message;
+use peerd_core::{ConnectionId, Reason};
 use peerd_node::connection;
-use peerd_wire::frame::{Frame, Heartbeat, Receipt, Signed};
+use peerd_node::exchange;
+use peerd_node::sharing::SharingOut;
+use peerd_wire::frame::{FLOWS_MAX, Flows, Frame, Heartbeat, Receipt, Sharing, Signed};
 use peerd_wire::lifecycle;
 use peerd_wire::status::Refusal;
 use tokio::sync::{mpsc, watch};
@@ -13,12 +17,15 @@ use super::outbox::Deferred;
 use super::reader::Note;
 use super::{Heard, Session, lost, misbehaved, stopping};
 use crate::refusal::told;
+use crate::streams::frame_flow;
 
 /// Sends frames, one after the other.
 pub(super) struct Writer<'a> {
     pub(super) session: &'a Session,
     pub(super) frames: mpsc::Sender<Frame>,
     pub(super) heard: watch::Receiver<Heard>,
+    /// What this side is ready for.
+    pub(super) flows: watch::Sender<Flows>,
 }
 
 /// A message that waits for its receipt.
@@ -42,6 +49,9 @@ impl Writer<'_> {
         let mut beats = interval(node.settings().heartbeat_interval);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut number, mut deferred) = (0, Deferred::default());
+        let mut work = node.work();
+        let mut shared = BTreeMap::new();
+        self.share(&mut shared).await?;
         let mut sent = self.send_next(&mut deferred).await?;
         loop {
             let receipt_due = sent.as_ref().map(|sent| sent.until);
@@ -63,6 +73,7 @@ impl Writer<'_> {
                 },
                 () = at(receipt_due) => return Err(Refusal::new(Reason::PeerUnreachable, "no receipt in time")),
                 () = at(rested) => sent = self.send_next(&mut deferred).await?,
+                () = work.changed() => self.share(&mut shared).await?,
                 changed = policies.changed() => {
                     changed.map_err(|_| stopping())?;
                     deferred.clear();
@@ -89,6 +100,38 @@ impl Writer<'_> {
             clock: self.session.shared.node().now(),
         };
         self.send(Frame::Heartbeat(heartbeat)).await
+    }
+
+    /// Tells what this side shares and which streams it is ready for, as far as it has not said so already.
+    async fn share(&self, said: &mut BTreeMap<ConnectionId, u64>) -> Result<(), Refusal> {
+        let (node, peer) = (self.session.shared.node(), &self.session.peer);
+        for sharing in node.sharings(peer).await.map_err(|error| told(&error))? {
+            let SharingOut {
+                connection,
+                revision,
+                content,
+            } = sharing;
+            if said.insert(connection, revision) != Some(revision) {
+                self.send(Frame::Sharing(Sharing {
+                    connection,
+                    revision,
+                    content,
+                }))
+                .await?;
+            }
+        }
+        let exchange::Flows { exports, imports } = node.flows(peer).await.map_err(|error| told(&error))?;
+        let bounded =
+            |flows: Vec<exchange::Flow>| flows.into_iter().take(FLOWS_MAX).map(frame_flow).collect();
+        let flows = Flows {
+            exports: bounded(exports),
+            imports: bounded(imports),
+        };
+        if *self.flows.borrow() != flows {
+            self.send(Frame::Flows(flows.clone())).await?;
+            self.flows.send_replace(flows);
+        }
+        Ok(())
     }
 
     /// Sends the next message that waits, if one does.

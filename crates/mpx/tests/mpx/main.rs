@@ -1,5 +1,8 @@
 //! Enrollments over real TLS: how links come to be, live and end, and what hostile peers cannot do.
 #![cfg(test)]
 
+mod hostile;
 mod link;
+mod policy;
+mod rogue;
 mod site;

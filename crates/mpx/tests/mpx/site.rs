@@ -81,10 +81,9 @@ pub(crate) struct Ground {
 pub(crate) struct Site {
     pub(crate) node: Arc<Node>,
     pub(crate) caller: Caller,
-    pub(crate) leaf: Arc<LiveLeaf>,
     pub(crate) ground: Ground,
     tasks: TaskTracker,
-    pub(crate) soft: CancellationToken,
+    soft: CancellationToken,
     hard: CancellationToken,
 }
 
@@ -93,11 +92,19 @@ impl Site {
         Site::planned(Plan::default()).await
     }
 
+    /// A new enrollment where another one was.
+    pub(crate) async fn at(address: SocketAddr) -> Site {
+        Site::made(Plan::default(), TcpListener::bind(address).await.unwrap()).await
+    }
+
     pub(crate) async fn planned(plan: Plan) -> Site {
+        Site::made(plan, TcpListener::bind("127.0.0.1:0").await.unwrap()).await
+    }
+
+    async fn made(plan: Plan, listener: TcpListener) -> Site {
         let clock = Arc::new(TestClock::default());
         let dir = tempfile::tempdir().unwrap();
         let identity = Arc::new(Identity::create(dir.path(), clock.now()).unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let ground = Ground {
             identity,
             store: Memory::new(),
@@ -137,7 +144,7 @@ impl Site {
         let soft = hard.child_token();
         let runtime = Runtime {
             node: Arc::clone(&node),
-            leaf: Arc::clone(&leaf),
+            leaf,
             clock,
             limits: plan.limits.clone(),
             tasks: tasks.clone(),
@@ -148,7 +155,6 @@ impl Site {
         Site {
             node,
             caller,
-            leaf,
             ground,
             tasks,
             soft,
