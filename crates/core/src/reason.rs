@@ -183,6 +183,12 @@ reasons! {
     FileInvalid = "FILE_INVALID", Invalid;
     /// The daemon cannot be reached at its endpoint; see that it runs and that the endpoint is right.
     DaemonUnreachable = "DAEMON_UNREACHABLE", Unavailable;
+    /// There is an object with this key already.
+    ObjectExists = "OBJECT_EXISTS", Exists;
+    /// The object was purged, and a purge is final.
+    ObjectPurged = "OBJECT_PURGED", Conflict;
+    /// Another row of the same load has the same key; the message names its line.
+    KeyRepeated = "KEY_REPEATED", Invalid;
 }
 
 impl Reason {

@@ -3,9 +3,22 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod draft;
+mod export;
+mod import;
+mod intake;
+mod item;
+mod marks;
+mod offer;
+mod park;
+mod position;
 mod progress;
 mod purge;
+mod terms;
 
+pub use export::Exporter;
+pub use import::Importer;
+pub use park::Retried;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.
@@ -17,6 +30,15 @@ pub struct Flow {
     pub object_type: String,
 }
 
+/// The streams that this side would run with a peer now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// What it would send.
+    pub exports: Vec<Flow>,
+    /// What it would take.
+    pub imports: Vec<Flow>,
+}
+
 /// Where an importer stands. It came with the last batch committed and means something to the exporter alone; empty
 /// is before the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +47,7 @@ pub struct Position(pub Bytes);
 /// What becomes of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Its state, in the exporter's vocabulary and the canonical encoding.
+    /// Its state in the exporter's vocabulary: one byte of hops, then the canonical encoding.
     State(Bytes),
     /// It is no longer offered: the imported copy goes. Why is not told.
     Retraction,

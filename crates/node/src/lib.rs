@@ -15,11 +15,14 @@ pub mod link;
 pub mod marking;
 mod names;
 mod node;
+pub mod object;
+pub mod ontology;
 pub mod peer;
 pub mod policy;
 pub mod presence;
 mod principal;
 mod settings;
+pub mod sharing;
 mod space;
 
 pub use caller::Caller;

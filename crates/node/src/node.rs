@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
+use crate::object::WriteClock;
 use crate::presence::Presence;
 use crate::settings::Settings;
 
@@ -54,6 +55,8 @@ pub struct Node {
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
     pub(crate) progress: Progress,
+    /// The clock that every write of an object is named by.
+    pub(crate) write_clock: WriteClock,
     /// Lifecycle messages refused since the start.
     pub(crate) refused_messages: AtomicU64,
     pub(crate) certificate: Vec<u8>,
@@ -84,6 +87,7 @@ impl Node {
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
+            write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             certificate,
             key,

@@ -144,12 +144,4 @@ impl Node {
             .await?
             .ok_or_else(missing)
     }
-
-    /// The space with this id.
-    pub(crate) async fn space_by_id(&self, id: SpaceId) -> Result<Found<Space>, Error> {
-        self.store
-            .find::<Space>(id.as_bytes())
-            .await?
-            .ok_or_else(|| Error::not_found("space"))
-    }
 }

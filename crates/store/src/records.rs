@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 mod admin;
+mod data;
 mod exchange;
 mod peering;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
-pub use exchange::PurgeDue;
+pub use data::{ConflictEntry, SpaceOntology};
+pub use exchange::{ImportCursor, Mark, Parked, PurgeDue, Shared};
 pub use peering::{DialState, Queued, outbox_prefix};
 
 /// An audit fact as the chain keeps it.

@@ -77,7 +77,7 @@ impl Node {
     }
 
     /// Refuses a classification level or marking that is not known here: nothing could be compared with it.
-    pub(super) async fn check_security(&self, security: &Security) -> Result<(), Error> {
+    pub(crate) async fn check_security(&self, security: &Security) -> Result<(), Error> {
         let levels = self.levels().await?;
         if let Some(level) = security
             .classification

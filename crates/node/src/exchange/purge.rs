@@ -1,10 +1,29 @@
-//! Removing what was imported over a connection that is over.
+//! Removing imported copies: of a connection that is over, and of types the other side no longer offers.
+//!
+//! Both are found in the store, not remembered: an open mark of a purge, an import cursor whose type is not offered any
+//! more. So the work goes on after a restart where it has to, and doing it twice does nothing.
 
-use peerd_core::ConnectionId;
-use peerd_store::records::PurgeDue;
-use peerd_store::{Batch, RecordBatch as _};
+use std::time::Duration;
 
+use bytes::Bytes;
+use peerd_core::{ConnectionId, SpaceId};
+use peerd_store::records::{ImportCursor, PurgeDue};
+use peerd_store::{
+    Batch, Expect, FeedId, Found, Range, RecordBatch as _, Records as _, Revision, Table, Topic,
+};
+
+use crate::object::stored::{feed_of, found, object_of, remove_from_feed};
 use crate::{Error, Node};
+
+/// How many objects are looked at for one commit.
+const PAGE: usize = 256;
+/// The pause between two commits, so that a large removal does not crowd out everything else.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long to wait after the store failed.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// What has to hold while copies are removed.
+type Condition = (Table, Vec<u8>, Revision);
 
 impl Node {
     /// Marks, in the batch that closes a connection, that its imported data is to be removed; the mark goes when the
@@ -15,5 +34,127 @@ impl Node {
             since: self.now(),
         })?;
         Ok(())
+    }
+
+    /// Background work: removes imported copies that are to go, whenever there are some. Never ends.
+    pub async fn remove_imports(&self) {
+        let mut work = self.work().and(self.store.watch(&Topic::Table(Table::Purges)));
+        loop {
+            match self.remove_due_imports().await {
+                Ok(()) => work.changed().await,
+                // Something came between; what is still to be done is found again.
+                Err(error) if error.is_lost_race() => tokio::time::sleep(PAUSE).await,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "imported copies not removed"
+                    );
+                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+
+    /// Removes all imported copies that are to go now.
+    pub async fn remove_due_imports(&self) -> Result<(), Error> {
+        for due in self.store.all::<PurgeDue>(&[]).await? {
+            self.purge_imported(&due).await?;
+        }
+        for cursor in self.store.all::<ImportCursor>(&[]).await? {
+            self.remove_withdrawn(cursor).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything that was imported over a connection that is over.
+    async fn purge_imported(&self, due: &Found<PurgeDue>) -> Result<(), Error> {
+        let id = due.record.connection;
+        let condition = (Table::Purges, id.as_bytes().to_vec(), due.revision);
+        let space = self.store_connection(id).await?.and_then(|it| it.space);
+        if let Some(space) = space {
+            for name in self.ontology(space.id).await?.object_types.keys() {
+                self.remove_copies(id, space.id, feed_of(space.id, name), &condition)
+                    .await?;
+            }
+        }
+        let mut batch = Batch::new();
+        batch.remove::<PurgeDue>(id.as_bytes(), due.revision);
+        self.commit(batch).await
+    }
+
+    /// Removes the copies of a type that the other side no longer offers, then the cursor, so that an offer made again
+    /// is taken from the beginning.
+    async fn remove_withdrawn(&self, cursor: Found<ImportCursor>) -> Result<(), Error> {
+        let Found { record, revision } = cursor;
+        let Some(connection) = self.store_connection(record.connection).await? else {
+            return Ok(());
+        };
+        let shared = self.shared(record.connection).await?.record;
+        let offered = shared.theirs.types.iter();
+        let mut offered = offered
+            .filter(|(_, share)| share.export)
+            .map(|(name, _)| name.as_str());
+        let Some(space) = connection.space.filter(|_| !connection.stage.is_final()) else {
+            return Ok(());
+        };
+        if offered.any(|name| name == record.remote_type) {
+            return Ok(());
+        }
+        // First the position goes: should the type be offered again half-way, all of it comes again.
+        let key = ImportCursor::key_of(record.connection, &record.remote_type);
+        let withdrawn = ImportCursor {
+            position: Vec::new(),
+            withdrawn: true,
+            ..record
+        };
+        let mut batch = Batch::new();
+        batch.replace(&withdrawn, revision)?;
+        let revision = self.store.commit(batch).await?.revision;
+        let Ok(local_type) = withdrawn.local_type.parse() else {
+            return Ok(());
+        };
+        let condition = (Table::Cursors, key.clone(), revision);
+        let feed = feed_of(space.id, &local_type);
+        self.remove_copies(withdrawn.connection, space.id, feed, &condition)
+            .await?;
+        let mut batch = Batch::new();
+        batch.remove::<ImportCursor>(&key, revision);
+        self.commit(batch).await
+    }
+
+    /// Removes from one feed what came over a connection, page by page.
+    async fn remove_copies(
+        &self,
+        connection: ConnectionId,
+        space: SpaceId,
+        feed: FeedId,
+        (table, key, revision): &Condition,
+    ) -> Result<(), Error> {
+        let mut after: Option<Bytes> = None;
+        loop {
+            let range = Range {
+                after,
+                ..Range::prefix(Table::Objects, feed.prefix(), PAGE)
+            };
+            let page = self.store.range(range).await?;
+            let mut batch = Batch::new();
+            batch.expect(*table, key.clone(), Expect::At(*revision));
+            let mut removes = false;
+            for (place, entry) in &page {
+                let stored = found(entry)?;
+                if stored.record.provenance.via == Some(connection) {
+                    remove_from_feed(&mut batch, space, &object_of(&feed, place)?, &stored)?;
+                    removes = true;
+                }
+            }
+            if removes {
+                self.commit(batch).await?;
+                tokio::time::sleep(PAUSE).await;
+            }
+            after = match page.last() {
+                Some((place, _)) if page.len() == PAGE => Some(place.clone()),
+                _ => return Ok(()),
+            };
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! What replication remembers.
 
-use peerd_core::{ConnectionId, Time};
+use peerd_core::mapping::{Mapping, Sharing};
+use peerd_core::{ConnectionId, ParkedId, Reason, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{Record, Table};
+use crate::{Error, Record, Table};
 
 /// Imported data of a closed connection that is still to be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,5 +21,189 @@ impl Record for PurgeDue {
 
     fn key(&self) -> Vec<u8> {
         self.connection.as_bytes().to_vec()
+    }
+}
+
+/// What both sides of a connection said about what flows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// What the other side is told.
+    pub ours: Sharing,
+    /// The mappings somebody made here.
+    pub mappings: Vec<Mapping>,
+    /// What the other side told; revision zero when it said nothing yet.
+    pub theirs: Sharing,
+}
+
+impl Record for Shared {
+    const TABLE: Table = Table::Sharing;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        self.connection.as_bytes().to_vec()
+    }
+}
+
+/// How far the import of one type has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportCursor {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The type as the other side calls it.
+    pub remote_type: String,
+    /// The type as this side calls it.
+    pub local_type: String,
+    /// The exporter's position; empty before the beginning.
+    #[serde(with = "serde_bytes")]
+    pub position: Vec<u8>,
+    /// The digest of how arrivals were translated: another translation starts from the beginning.
+    pub terms: [u8; 8],
+    /// How many items were taken since the beginning.
+    pub applied: u64,
+    /// Whether the last batch said that nothing more was waiting.
+    pub caught_up: bool,
+    /// The other side no longer offers the type: what came goes, and then this record.
+    pub withdrawn: bool,
+    /// When the last batch was committed.
+    pub at: Time,
+}
+
+impl ImportCursor {
+    const IMPORT: u8 = 1;
+
+    /// What the keys of a connection's import cursors start with.
+    pub fn prefix(connection: ConnectionId) -> Vec<u8> {
+        [connection.as_bytes().as_slice(), &[ImportCursor::IMPORT]].concat()
+    }
+
+    /// The key of this type's cursor.
+    pub fn key_of(connection: ConnectionId, remote_type: &str) -> Vec<u8> {
+        [
+            ImportCursor::prefix(connection).as_slice(),
+            remote_type.as_bytes(),
+        ]
+        .concat()
+    }
+}
+
+impl Record for ImportCursor {
+    const TABLE: Table = Table::Cursors;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        ImportCursor::key_of(self.connection, &self.remote_type)
+    }
+}
+
+/// That an object was sent over a connection, and what of it. There is one for each object the other side may have, so
+/// it is kept in 18 bytes and not as a named record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The object's place in its feed when it was sent.
+    pub sequence: u64,
+    /// The digest of the lanes and properties that were sent.
+    pub vocabulary: [u8; 8],
+    /// Whether the other side has just that, once its position is past the place. Not so between a retraction, or a
+    /// repetition, and its acknowledgement.
+    pub sure: bool,
+}
+
+impl Mark {
+    const VERSION: u8 = 1;
+
+    /// What the keys of the marks of this type start with.
+    pub fn prefix(connection: ConnectionId, object_type: &str) -> Vec<u8> {
+        let length = u16::try_from(object_type.len()).unwrap_or(u16::MAX).to_be_bytes();
+        [connection.as_bytes(), length.as_slice(), object_type.as_bytes()].concat()
+    }
+
+    /// The bytes that are kept.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![Mark::VERSION, u8::from(self.sure)];
+        bytes.extend(self.sequence.to_be_bytes());
+        bytes.extend(self.vocabulary);
+        bytes
+    }
+
+    /// Reads them back.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Mark, Error> {
+        let parts = bytes
+            .split_first_chunk::<2>()
+            .and_then(|([version, sure], rest)| {
+                let (sequence, vocabulary) = rest.split_first_chunk::<8>()?;
+                let vocabulary = vocabulary.try_into().ok()?;
+                (*version == Mark::VERSION && *sure <= 1).then_some(Mark {
+                    sequence: u64::from_be_bytes(*sequence),
+                    vocabulary,
+                    sure: *sure == 1,
+                })
+            });
+        parts.ok_or_else(|| Error::Corrupt {
+            what: "a mark of what was exported".into(),
+            source: None,
+        })
+    }
+}
+
+/// An object that could not be sent or applied. Its bytes, when they are kept, lie under a key of their own, so that
+/// lists stay small.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parked {
+    /// Its id: the random half of the connection's id, then a digest of the object's.
+    pub id: ParkedId,
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Whether it was to go out; otherwise it came in.
+    pub outgoing: bool,
+    /// The type, as the exporting side calls it.
+    pub remote_type: String,
+    /// The type, as this side calls it.
+    pub object_type: String,
+    /// The primary key.
+    pub key: String,
+    /// Why.
+    pub reason: Reason,
+    /// Why, in words.
+    pub message: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was parked first.
+    pub at: Time,
+}
+
+impl Parked {
+    /// What the keys of a connection's parked objects start with.
+    pub fn prefix(connection: ConnectionId) -> Vec<u8> {
+        let [.., a, b, c, d, e, f, g, h] = *connection.as_bytes();
+        vec![0, a, b, c, d, e, f, g, h]
+    }
+
+    /// The id of an object's parking place.
+    pub fn id_of(connection: ConnectionId, digest: [u8; 8]) -> ParkedId {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&connection.as_bytes()[8..]);
+        id[8..].copy_from_slice(&digest);
+        ParkedId::from_bytes(id)
+    }
+
+    /// The key of the record.
+    pub fn key_of(id: ParkedId) -> Vec<u8> {
+        [&[0], id.as_bytes().as_slice()].concat()
+    }
+
+    /// The key of the item's bytes.
+    pub fn bytes_key_of(id: ParkedId) -> Vec<u8> {
+        [&[1], id.as_bytes().as_slice()].concat()
+    }
+}
+
+impl Record for Parked {
+    const TABLE: Table = Table::Parked;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        Parked::key_of(self.id)
     }
 }

@@ -1,0 +1,8 @@
+//! `peerd.admin.v1`: one file per service.
+
+mod audit;
+mod enrollment;
+mod marking;
+mod policy;
+mod principal;
+mod space;

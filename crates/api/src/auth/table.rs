@@ -1,0 +1,141 @@
+//! Which action of the role table each call is. A call without a row is denied to all.
+
+use peerd_core::authz::Action;
+
+/// The action behind a gRPC path, `/package.Service/Method`.
+pub fn action_of(path: &str) -> Option<Action> {
+    let (service, method) = path.strip_prefix("/peerd.")?.split_once('/')?;
+    match service {
+        "admin.v1.AuditService" => audit(method),
+        "admin.v1.EnrollmentService" => enrollment(method),
+        "admin.v1.MarkingService" => marking(method),
+        "admin.v1.PolicyService" => policy(method),
+        "admin.v1.PrincipalService" => principal(method),
+        "admin.v1.SpaceService" => space(method),
+        "peering.v1.ConnectionService" => connection(method),
+        "peering.v1.LinkService" => link(method),
+        "peering.v1.MappingService" => mapping(method),
+        "peering.v1.ParkedService" => parked(method),
+        "data.v1.ObjectService" => object(method),
+        "data.v1.OntologyService" => ontology(method),
+        _ => None,
+    }
+}
+
+/// Declares the rows of one service.
+macro_rules! rows {
+    ($service:ident: $($method:literal => $action:ident,)+) => {
+        fn $service(method: &str) -> Option<Action> {
+            Some(match method {
+                $($method => Action::$action,)+
+                _ => return None,
+            })
+        }
+    };
+}
+
+rows! { audit:
+    "ListAudit" => AuditList,
+    "VerifyAudit" => AuditVerify,
+}
+
+rows! { enrollment:
+    "GetEnrollment" => EnrollmentShow,
+    "SetTitle" => EnrollmentSetTitle,
+    "GetStatus" => Status,
+}
+
+rows! { marking:
+    "CreateMarking" => MarkingCreate,
+    "GrantMarking" => MarkingGrant,
+    "ListMarkings" => MarkingList,
+    "SetClassificationLevels" => ClassificationSetLevels,
+    "GetClassificationLevels" => ClassificationShow,
+}
+
+rows! { policy:
+    "ProposePolicy" => PolicyPropose,
+    "ListPolicies" => PolicyList,
+    "GetPolicy" => PolicyShow,
+    "ApprovePolicy" => PolicyApprove,
+    "PausePolicy" => PolicyPause,
+    "ResumePolicy" => PolicyResume,
+    "RevokePolicy" => PolicyRevoke,
+    "CheckPolicy" => PolicyCheck,
+}
+
+rows! { principal:
+    "CreatePrincipal" => PrincipalCreate,
+    "ListPrincipals" => PrincipalList,
+    "RevokePrincipal" => PrincipalRevoke,
+}
+
+rows! { space:
+    "CreateSpace" => SpaceCreate,
+    "ListSpaces" => SpaceList,
+    "AddSpaceManager" => SpaceAddManager,
+    "RemoveSpaceManager" => SpaceRemoveManager,
+}
+
+rows! { connection:
+    "RequestConnection" => ConnectionRequest,
+    "InspectInvite" => ConnectionInspect,
+    "ApproveConnection" => ConnectionApprove,
+    "RejectConnection" => ConnectionReject,
+    "DisableConnection" => ConnectionDisable,
+    "EnableConnection" => ConnectionEnable,
+    "ActivateConnection" => ConnectionActivate,
+    "RevokeConnection" => ConnectionRevoke,
+    "ListConnections" => ConnectionList,
+    "GetConnection" => ConnectionShow,
+    "WatchConnections" => ConnectionList,
+    "SetDataTypes" => ConnectionSet,
+    "CloseConnection" => ConnectionClose,
+    "ProposeSecurity" => ConnectionProposeSecurity,
+    "ListChangeRequests" => ConnectionChangeRequests,
+    "ApproveChangeRequest" => ConnectionApproveSecurity,
+    "RejectChangeRequest" => ConnectionRejectSecurity,
+}
+
+rows! { link:
+    "InviteLink" => LinkInvite,
+    "InspectLinkCode" => LinkInspect,
+    "AcceptLink" => LinkAccept,
+    "ListLinks" => LinkList,
+    "GetLink" => LinkShow,
+    "DialLink" => LinkDial,
+    "RemoveLink" => LinkRemove,
+    "ListKnocks" => LinkKnocks,
+}
+
+rows! { mapping:
+    "ShareTypes" => MappingShare,
+    "UnshareType" => MappingUnshare,
+    "CreateMapping" => MappingCreate,
+    "ListMappings" => MappingList,
+    "DeleteMapping" => MappingDelete,
+}
+
+rows! { parked:
+    "ListParked" => ParkedList,
+    "RetryParked" => ParkedRetry,
+    "DropParked" => ParkedDrop,
+}
+
+rows! { object:
+    "LoadObjects" => ObjectLoad,
+    "EditObject" => ObjectEdit,
+    "CreateObject" => ObjectCreate,
+    "DeleteObject" => ObjectDelete,
+    "GetObject" => ObjectRead,
+    "ListObjects" => ObjectList,
+    "CountObjects" => ObjectCount,
+    "SetObjectSecurity" => ObjectSetSecurity,
+    "ListConflicts" => ObjectConflicts,
+    "ResolveConflict" => ObjectResolve,
+}
+
+rows! { ontology:
+    "ApplyOntology" => OntologyApply,
+    "GetOntology" => OntologyShow,
+}

@@ -1,0 +1,5 @@
+//! `peerd.data.v1`: one file per service.
+
+mod load;
+mod object;
+mod ontology;

@@ -1,0 +1,188 @@
+//! What becomes of one object that arrived: the one place where that is decided.
+
+use std::collections::BTreeSet;
+
+use peerd_core::mapping::{ItemRefusal, translate};
+use peerd_core::object::{MergeRefused, ObjectKey, ObjectState, Provenance, merge};
+use peerd_core::policy::{self, Permit};
+use peerd_core::value::Malformed;
+use peerd_core::{ConnectionId, EnrollmentId, Reason};
+
+use super::item;
+use super::terms::ImportTerms;
+use crate::object::stored::Stored;
+
+/// What becomes of an object on the importing side.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It is now this.
+    Write(Stored),
+    /// Nothing changes.
+    Unchanged,
+    /// The imported copy goes.
+    Remove,
+}
+
+/// Why an object is parked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Refused {
+    pub(super) fn new(reason: Reason, message: impl ToString) -> Refused {
+        Refused {
+            reason,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<Malformed> for Refused {
+    fn from(error: Malformed) -> Refused {
+        Refused::from(ItemRefusal::from(error))
+    }
+}
+
+impl From<ItemRefusal> for Refused {
+    fn from(refusal: ItemRefusal) -> Refused {
+        Refused::new(refusal.reason(), &refusal)
+    }
+}
+
+impl From<MergeRefused> for Refused {
+    fn from(refused: MergeRefused) -> Refused {
+        let reason = match refused {
+            MergeRefused::SourceOwned { .. } => Reason::SourceOwned,
+            MergeRefused::TooLarge(_) => Reason::TooLarge,
+        };
+        Refused::new(reason, refused)
+    }
+}
+
+/// An object that arrived and was read.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) state: ObjectState,
+    hops: u8,
+}
+
+impl Arrival {
+    pub(super) fn read(bytes: &[u8]) -> Result<Arrival, Refused> {
+        let (hops, state) = item::decode(bytes)?;
+        Ok(Arrival { state, hops })
+    }
+}
+
+/// Who decides, under which terms.
+#[derive(Debug)]
+pub(super) struct Intake<'a> {
+    pub(super) permit: &'a Permit<policy::Flow>,
+    pub(super) terms: &'a ImportTerms,
+    pub(super) me: EnrollmentId,
+    /// Connections with the same enrollment that are over: this one follows them.
+    pub(super) succeeded: &'a BTreeSet<ConnectionId>,
+}
+
+impl Intake<'_> {
+    /// Decides on an object that arrived, of which `known` is here.
+    pub(super) fn take(
+        &self,
+        key: &str,
+        arrival: &Arrival,
+        known: Option<&Stored>,
+    ) -> Result<Outcome, Refused> {
+        let ImportTerms {
+            connection,
+            import,
+            local,
+            levels,
+            ..
+        } = self.terms;
+        let peer = connection.remote;
+        let incoming = &arrival.state;
+        if self.permit.enrollment() != peer {
+            return Err(Refused::new(
+                Reason::IngressDenied,
+                "the permit is for somebody else",
+            ));
+        }
+        let row_owner = incoming.source().map(|source| source.owner);
+        if row_owner.is_some_and(|owner| owner != peer && owner != self.me) && !connection.re_export {
+            return Err(Refused::new(
+                Reason::SourceOwned,
+                "the row is of a third side's source",
+            ));
+        }
+        if !incoming.security(levels).crosses(&connection.security, levels) {
+            let told = "its security is beyond what the connection allows";
+            return Err(Refused::new(Reason::SecurityWidened, told));
+        }
+        let received = Provenance::received(connection.id, arrival.hops);
+        let received =
+            received.ok_or_else(|| Refused::new(Reason::ObjectInvalid, "it crossed too many connections"))?;
+        let adopted = self.check_owner(known)?;
+        let key = ObjectKey::new(import.mapping.remote_type.clone(), key)
+            .map_err(|error| Refused::new(Reason::ObjectInvalid, error))?;
+        let ours = (self.me, known.map(|known| &known.state));
+        let translated = translate(&key, incoming, &import.mapping, import.lanes, local, ours)?;
+        let Some(known) = known else {
+            return Ok(Outcome::Write(Stored {
+                state: translated.state,
+                provenance: received,
+                clean: true,
+            }));
+        };
+        let merged = merge(&known.state, &translated.state)?;
+        if !merged.changed && !adopted {
+            return Ok(Outcome::Unchanged);
+        }
+        if known.state.origin() == self.me && merged.lowers_security_of(&known.state, levels) {
+            let told = "only this enrollment lowers the security of its own objects";
+            return Err(Refused::new(Reason::SecurityWidened, told));
+        }
+        let own_row = known.state.source().is_some_and(|source| source.owner == self.me);
+        if own_row && merged.state.is_purged() && !known.state.is_purged() {
+            return Err(Refused::new(
+                Reason::SourceOwned,
+                "the object has a row of this enrollment's source",
+            ));
+        }
+        let provenance = if adopted {
+            received
+        } else {
+            known.provenance.shortest(received)
+        };
+        let clean = merged.state == translated.state && provenance.via == Some(connection.id);
+        Ok(Outcome::Write(Stored {
+            state: merged.state,
+            provenance,
+            clean,
+        }))
+    }
+
+    /// Decides on a retraction: only a copy that came over this connection goes.
+    pub(super) fn retract(&self, known: Option<&Stored>) -> Outcome {
+        match known {
+            Some(known) if known.provenance.via == Some(self.terms.connection.id) => Outcome::Remove,
+            _ => Outcome::Unchanged,
+        }
+    }
+
+    /// Whether the copy here came over an earlier connection that this one follows. What came over another one is not
+    /// this peer's to change, unless data may be passed on.
+    fn check_owner(&self, known: Option<&Stored>) -> Result<bool, Refused> {
+        let connection = &self.terms.connection;
+        let via = known.and_then(|known| known.provenance.via);
+        match via.filter(|via| *via != connection.id) {
+            None => Ok(false),
+            Some(via) if self.succeeded.contains(&via) => Ok(true),
+            Some(_) if connection.re_export => Ok(false),
+            Some(_) => Err(Refused::new(
+                Reason::SourceOwned,
+                "the object came over another connection",
+            )),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Marks: which objects the other side may have from us.
+//!
+//! A mark is durable before its batch is handed out, so whatever the other side has can be retracted. What is not
+//! certain until it is acknowledged, a retraction or a repetition under new terms, makes its mark unsure: an unsure
+//! mark never keeps an object from being sent again.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use peerd_store::records::Mark;
+use peerd_store::{Batch, Entry, Expect, Table};
+
+use super::Flow;
+use crate::{Error, Node};
+
+/// What an acknowledgement does to a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settle {
+    /// The other side has the object.
+    Confirm,
+    /// The other side has it no more.
+    Forget,
+}
+
+/// Marks that wait for the acknowledgement of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Unsettled(BTreeMap<Bytes, (u64, Mark, Settle)>);
+
+impl Unsettled {
+    /// A batch wrote these marks; those with nothing to settle replace an earlier wait.
+    pub(super) fn wait(&mut self, number: u64, marks: Vec<(Bytes, Mark, Option<Settle>)>) {
+        for (key, mark, settle) in marks {
+            match settle {
+                Some(settle) => drop(self.0.insert(key, (number, mark, settle))),
+                None => drop(self.0.remove(&key)),
+            }
+        }
+    }
+
+    fn due(&self, number: u64) -> Vec<(Bytes, Mark, Settle)> {
+        let due = self.0.iter().filter(|(_, (waits_for, ..))| *waits_for <= number);
+        due.map(|(key, (_, mark, settle))| (key.clone(), *mark, *settle))
+            .collect()
+    }
+
+    fn forget(&mut self, number: u64) {
+        self.0.retain(|_, (waits_for, ..)| *waits_for > number);
+    }
+}
+
+/// The key of an object's mark.
+pub(super) fn key_of(flow: &Flow, primary_key: &str) -> Bytes {
+    let mut key = Mark::prefix(flow.connection, &flow.object_type);
+    key.extend(primary_key.as_bytes());
+    key.into()
+}
+
+pub(super) fn read(entry: Option<&Entry>) -> Result<Option<Mark>, Error> {
+    let mark = entry.map(|entry| Mark::from_bytes(&entry.value)).transpose()?;
+    Ok(mark)
+}
+
+impl Node {
+    /// Settles what waited for the batches up to this one. A mark that says something else by now is left alone.
+    pub(super) async fn settle(&self, unsettled: &mut Unsettled, number: u64) -> Result<(), Error> {
+        let due = unsettled.due(number);
+        if !due.is_empty() {
+            self.retrying(|| self.settle_once(&due)).await?;
+            unsettled.forget(number);
+        }
+        Ok(())
+    }
+
+    async fn settle_once(&self, due: &[(Bytes, Mark, Settle)]) -> Result<(), Error> {
+        let keys: Vec<Bytes> = due.iter().map(|(key, ..)| key.clone()).collect();
+        let found = self.store.read_many(Table::Exported, &keys).await?;
+        let mut batch = Batch::new();
+        for ((key, written, settle), entry) in due.iter().zip(found) {
+            let Some(entry) = entry else { continue };
+            if Mark::from_bytes(&entry.value)? != *written {
+                continue;
+            }
+            batch.expect(Table::Exported, key.clone(), Expect::At(entry.revision));
+            match settle {
+                Settle::Confirm => {
+                    let sure = Mark {
+                        sure: true,
+                        ..*written
+                    };
+                    batch.put(Table::Exported, key.clone(), sure.to_bytes())
+                }
+                Settle::Forget => batch.delete(Table::Exported, key.clone()),
+            };
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.commit(batch).await
+    }
+}

@@ -1,0 +1,185 @@
+//! Positions: where an importer stands, in bytes that mean nothing to it.
+//!
+//! A sequence number tells how much was written on the exporting side, also of what is withheld from this peer. So a
+//! position is sealed: equal positions are equal bytes, which is how gaps are seen, and nothing else can be told from
+//! them. The seal is bound to the feed's epoch, the connection and the type; a position of another one does not open.
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use peerd_core::EpochId;
+use peerd_store::{Batch, RecordBatch as _, Records as _, meta_record};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::{Flow, Position};
+use crate::{Error, Node};
+
+const SEAL: usize = 16;
+const BODY: usize = 24;
+
+/// The first bytes of a SHA-256 over everything that decides what goes out, and in which words.
+pub(super) type Digest = [u8; 8];
+
+/// The contents of a position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standpoint {
+    /// The terms of the walk through the feed.
+    pub(super) terms: Digest,
+    /// How far the walk has come.
+    pub(super) sequence: u64,
+    /// Up to here the feed was walked under earlier terms: of that, only what became or ceased to be exportable is new.
+    pub(super) floor: u64,
+}
+
+/// What seals the positions of this enrollment.
+#[derive(Clone, Serialize, Deserialize)]
+struct FeedSecret {
+    epoch: EpochId,
+    key: [u8; 32],
+}
+
+meta_record!(FeedSecret, b"feed_secret", 1);
+
+/// Makes positions and opens them. It never prints its key.
+#[derive(Clone)]
+pub(super) struct Sealer(FeedSecret);
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sealer")
+            .field("epoch", &self.0.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sealer {
+    /// The position of a standpoint in a stream. The same for the same.
+    pub(super) fn seal(&self, flow: &Flow, at: &Standpoint) -> Position {
+        let mut body = [0; BODY];
+        body[..8].copy_from_slice(&at.terms);
+        body[8..16].copy_from_slice(&at.sequence.to_be_bytes());
+        body[16..].copy_from_slice(&at.floor.to_be_bytes());
+        let seal = self.mac(flow, &body);
+        let mut bytes = seal.to_vec();
+        bytes.extend(self.masked(&seal, body));
+        Position(Bytes::from(bytes))
+    }
+
+    /// What a position says; `None` for one that this enrollment did not make for this stream in this epoch.
+    pub(super) fn open(&self, flow: &Flow, position: &Position) -> Option<Standpoint> {
+        let (seal, body) = position.0.split_first_chunk::<SEAL>()?;
+        let body = self.masked(seal, body.try_into().ok()?);
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+        let at = Standpoint {
+            terms: body.get(..8)?.try_into().ok()?,
+            sequence: number(body.get(8..16)?)?,
+            floor: number(body.get(16..)?)?,
+        };
+        (self.mac(flow, &body) == *seal).then_some(at)
+    }
+
+    /// The seal is also the nonce: derived from what it protects, it repeats only where all repeats.
+    fn mac(&self, flow: &Flow, body: &[u8; BODY]) -> [u8; SEAL] {
+        let mac = self
+            .keyed(b"peerd/v1/position\0")
+            .chain_update(self.0.epoch.as_bytes())
+            .chain_update(flow.connection.as_bytes())
+            .chain_update(body)
+            .chain_update(&flow.object_type);
+        first(&mac.finalize().into_bytes())
+    }
+
+    fn masked(&self, seal: &[u8; SEAL], mut body: [u8; BODY]) -> [u8; BODY] {
+        let mask = self.keyed(b"peerd/v1/position-mask\0").chain_update(seal);
+        let mask: [u8; BODY] = first(&mask.finalize().into_bytes());
+        body.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        body
+    }
+
+    fn keyed(&self, context: &[u8]) -> Hmac<Sha256> {
+        // HMAC pads a short key with zeros to the block; the array spares an error that cannot happen.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.0.key);
+        Hmac::<Sha256>::new(&block.into()).chain_update(context)
+    }
+}
+
+fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+impl Node {
+    /// What seals positions here; made at first use.
+    pub(super) async fn sealer(&self) -> Result<Sealer, Error> {
+        self.retrying(async || {
+            if let Some(found) = self.store.find::<FeedSecret>(b"feed_secret").await? {
+                return Ok(Sealer(found.record));
+            }
+            let secret = FeedSecret {
+                epoch: self.mint(EpochId::from_uuid),
+                key: *self.secret().expose(),
+            };
+            let mut batch = Batch::new();
+            batch.insert(&secret)?;
+            self.commit(batch).await?;
+            Ok(Sealer(secret))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peerd_core::ConnectionId;
+
+    use super::*;
+
+    fn sealer(epoch: u8) -> Sealer {
+        Sealer(FeedSecret {
+            epoch: EpochId::from_bytes([epoch; 16]),
+            key: [7; 32],
+        })
+    }
+
+    fn flow(object_type: &str) -> Flow {
+        Flow {
+            connection: ConnectionId::from_bytes([1; 16]),
+            object_type: object_type.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_position_opens_only_where_it_was_made() {
+        let at = Standpoint {
+            terms: [3; 8],
+            sequence: 41,
+            floor: 7,
+        };
+        let position = sealer(1).seal(&flow("airport"), &at);
+        assert_eq!(position, sealer(1).seal(&flow("airport"), &at));
+        assert_eq!(sealer(1).open(&flow("airport"), &position), Some(at));
+        assert_eq!(sealer(1).open(&flow("airline"), &position), None);
+        assert_eq!(sealer(2).open(&flow("airport"), &position), None, "another epoch");
+        for place in 0..position.0.len() {
+            let mut altered = position.0.to_vec();
+            altered[place] ^= 1;
+            assert_eq!(sealer(1).open(&flow("airport"), &Position(altered.into())), None);
+        }
+        let short = Position(position.0.slice(1..));
+        assert_eq!(sealer(1).open(&flow("airport"), &short), None);
+    }
+
+    #[test]
+    fn b101_a_position_tells_nothing_of_its_numbers() {
+        let at = |sequence| Standpoint {
+            sequence,
+            ..Standpoint::default()
+        };
+        let (one, two) = (
+            sealer(1).seal(&flow("a"), &at(1)).0,
+            sealer(1).seal(&flow("a"), &at(2)).0,
+        );
+        let same = one.iter().zip(&two).filter(|(a, b)| a == b).count();
+        assert!(same < 8, "{same} of 40 bytes are equal");
+    }
+}

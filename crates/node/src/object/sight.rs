@@ -1,0 +1,38 @@
+//! What a caller may see.
+
+use std::collections::BTreeMap;
+
+use peerd_core::PrincipalId;
+use peerd_core::authz::{Marking, may_see};
+use peerd_core::name::Name;
+use peerd_core::object::ObjectState;
+use peerd_core::security::Levels;
+
+use crate::{Caller, Error, Node};
+
+/// What one caller may see, as of one moment.
+#[derive(Debug)]
+pub(super) struct Sight {
+    principal: PrincipalId,
+    markings: BTreeMap<Name, Marking>,
+    pub(super) levels: Levels,
+}
+
+impl Sight {
+    /// Whether the caller may see an object: every one of its markings.
+    pub(super) fn sees(&self, state: &ObjectState) -> bool {
+        let carried = state.security(&self.levels).markings;
+        may_see(self.principal, &carried, &self.markings)
+    }
+}
+
+impl Node {
+    /// What this caller may see.
+    pub(super) async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
+        Ok(Sight {
+            principal: caller.principal().id,
+            markings: self.markings().await?,
+            levels: self.levels().await?,
+        })
+    }
+}

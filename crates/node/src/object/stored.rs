@@ -1,0 +1,218 @@
+//! The stored form of an object, and the one way it is read and written.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 1 | version of the form: 1 |
+//! | 1 | flags: 1 = imported, 2 = clean |
+//! | 1 | hops |
+//! | 16 | the connection it came over, when imported |
+//! | rest | the state in its canonical encoding |
+//!
+//! The key is the feed's prefix (space, length of the type's name, the name) and the bytes of the primary key, so the
+//! objects of a type lie together, in the order of their keys. With each write goes the index of its conflicts.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use peerd_core::object::{InvalidKey, ObjectKey, ObjectState, Provenance};
+use peerd_core::ontology::ApiName;
+use peerd_core::{ConflictId, ConnectionId, SpaceId};
+use peerd_store::records::ConflictEntry;
+use peerd_store::{Batch, Entry, Expect, FeedId, Found, RecordBatch as _, Revision, Table};
+
+use crate::{Error, Node};
+
+const VERSION: u8 = 1;
+const IMPORTED: u8 = 1;
+const CLEAN: u8 = 2;
+
+/// An object as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// What is known of it.
+    pub(crate) state: ObjectState,
+    /// Which way it came.
+    pub(crate) provenance: Provenance,
+    /// The state is what the connection it came over last sent, so that it need not be sent back. A change that is made
+    /// here takes this away.
+    pub(crate) clean: bool,
+}
+
+impl Stored {
+    /// An object of our own.
+    pub(crate) fn own(state: ObjectState) -> Stored {
+        Stored {
+            state,
+            provenance: Provenance::OWN,
+            clean: false,
+        }
+    }
+
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Bytes {
+        let state = self.state.encode();
+        let mut bytes = Vec::with_capacity(state.len() + 19);
+        let clean = if self.clean { CLEAN } else { 0 };
+        let imported = if self.provenance.via.is_some() {
+            IMPORTED
+        } else {
+            0
+        };
+        bytes.extend([VERSION, clean | imported, self.provenance.hops]);
+        if let Some(via) = &self.provenance.via {
+            bytes.extend(via.as_bytes());
+        }
+        bytes.extend(state);
+        bytes.into()
+    }
+
+    /// Reads what [`Stored::encode`] made.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Stored, Error> {
+        let ([version, flags, hops], mut rest) = bytes.split_first_chunk().ok_or_else(|| damaged(None))?;
+        if *version != VERSION || flags & !(IMPORTED | CLEAN) != 0 {
+            return Err(damaged(None));
+        }
+        let mut via = None;
+        if flags & IMPORTED != 0 {
+            let (id, after) = rest.split_first_chunk().ok_or_else(|| damaged(None))?;
+            via = Some(ConnectionId::from_bytes(*id));
+            rest = after;
+        }
+        Ok(Stored {
+            state: ObjectState::decode(rest).map_err(|error| damaged(Some(error.into())))?,
+            provenance: Provenance { hops: *hops, via },
+            clean: flags & CLEAN != 0,
+        })
+    }
+}
+
+fn damaged(source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    let what = String::from("an object");
+    peerd_store::Error::Corrupt { what, source }.into()
+}
+
+/// The feed of the objects of this type in this space.
+pub(crate) fn feed_of(space: SpaceId, object_type: &ApiName) -> FeedId {
+    FeedId {
+        space,
+        object_type: object_type.as_str().to_owned(),
+    }
+}
+
+/// The key of an object in [`Table::Objects`].
+pub(crate) fn key_in(feed: &FeedId, primary_key: &str) -> Bytes {
+    let mut key = feed.prefix();
+    key.extend(primary_key.as_bytes());
+    key.into()
+}
+
+/// The object that a key of this feed is for.
+pub(crate) fn object_of(feed: &FeedId, key: &[u8]) -> Result<ObjectKey, Error> {
+    let primary_key = key.strip_prefix(feed.prefix().as_slice());
+    let primary_key = primary_key.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let object_type: ApiName = feed
+        .object_type
+        .parse()
+        .map_err(|error: peerd_core::ontology::InvalidApiName| damaged(Some(error.into())))?;
+    ObjectKey::new(object_type, primary_key.ok_or_else(|| damaged(None))?)
+        .map_err(|error: InvalidKey| damaged(Some(error.into())))
+}
+
+/// Reads an entry of [`Table::Objects`].
+pub(crate) fn found(entry: &Entry) -> Result<Found<Stored>, Error> {
+    Ok(Found {
+        record: Stored::decode(&entry.value)?,
+        revision: entry.revision,
+    })
+}
+
+impl Node {
+    /// The stored form of an object.
+    pub(crate) async fn stored(
+        &self,
+        space: SpaceId,
+        key: &ObjectKey,
+    ) -> Result<Option<Found<Stored>>, Error> {
+        let place = key_in(&feed_of(space, key.object_type()), key.primary_key());
+        let entry = self.store.read(Table::Objects, &place).await?;
+        entry.as_ref().map(found).transpose()
+    }
+
+    /// The stored forms of the objects of a feed with these primary keys, in the same order.
+    pub(crate) async fn stored_many(
+        &self,
+        feed: &FeedId,
+        primary_keys: impl IntoIterator<Item = &str>,
+    ) -> Result<Vec<Option<Found<Stored>>>, Error> {
+        let keys: Vec<Bytes> = primary_keys.into_iter().map(|key| key_in(feed, key)).collect();
+        let entries = self.store.read_many(Table::Objects, &keys).await?;
+        entries
+            .into_iter()
+            .map(|entry| entry.as_ref().map(found).transpose())
+            .collect()
+    }
+}
+
+/// Writes an object and moves it to the end of its feed, if it is still as `before` has it, and keeps the index of its
+/// conflicts in step.
+pub(crate) fn put_in_feed(
+    batch: &mut Batch,
+    space: SpaceId,
+    key: &ObjectKey,
+    stored: &Stored,
+    before: Option<&Found<Stored>>,
+) -> Result<(), Error> {
+    let feed = feed_of(space, key.object_type());
+    let place = key_in(&feed, key.primary_key());
+    batch.expect(Table::Objects, place.clone(), expectation(before));
+    index_conflicts(batch, space, key, Some(&stored.state), before)?;
+    batch.put_in_feed(feed, place, stored.encode());
+    Ok(())
+}
+
+/// Removes an object, its entry in its feed and its conflicts, if it is still as `before` has it. Nothing tells the
+/// other sides: a deletion that travels is a state of its own.
+pub(crate) fn remove_from_feed(
+    batch: &mut Batch,
+    space: SpaceId,
+    key: &ObjectKey,
+    before: &Found<Stored>,
+) -> Result<(), Error> {
+    let feed = feed_of(space, key.object_type());
+    let place = key_in(&feed, key.primary_key());
+    batch.expect(Table::Objects, place.clone(), expectation(Some(before)));
+    index_conflicts(batch, space, key, None, Some(before))?;
+    batch.delete_from_feed(feed, place);
+    Ok(())
+}
+
+fn expectation(before: Option<&Found<Stored>>) -> Expect {
+    let at = |revision: Revision| Expect::At(revision);
+    before.map_or(Expect::Absent, |found| at(found.revision))
+}
+
+fn index_conflicts(
+    batch: &mut Batch,
+    space: SpaceId,
+    key: &ObjectKey,
+    after: Option<&ObjectState>,
+    before: Option<&Found<Stored>>,
+) -> Result<(), Error> {
+    let conflicts = |state: Option<&ObjectState>| -> BTreeSet<ConflictId> {
+        let all = state.map(|state| state.conflicts(key)).unwrap_or_default();
+        all.into_iter().map(|conflict| conflict.id).collect()
+    };
+    let old = conflicts(before.map(|found| &found.record.state));
+    let new = conflicts(after);
+    for gone in old.difference(&new) {
+        batch.delete(Table::Conflicts, ConflictEntry::key_of(space, *gone));
+    }
+    for conflict in new.difference(&old) {
+        batch.upsert(&ConflictEntry {
+            space,
+            conflict: *conflict,
+            object: key.clone(),
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! Objects and ontologies as operators use them, on nodes with the in-memory store.
+
+#[path = "data/conflicts.rs"]
+mod conflicts;
+#[path = "data/edits.rs"]
+mod edits;
+#[path = "data/loads.rs"]
+mod loads;
+#[path = "data/reads.rs"]
+mod reads;
+#[path = "data/world.rs"]
+mod world;
