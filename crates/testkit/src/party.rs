@@ -87,6 +87,11 @@ impl Party {
         &self.kit().node
     }
 
+    /// The node, for a task of its own.
+    pub fn shared(&self) -> Arc<Node> {
+        Arc::clone(&self.kit().node)
+    }
+
     /// Its clock.
     pub fn clock(&self) -> &TestClock {
         &self.kit().clock
@@ -160,7 +165,10 @@ impl Party {
     /// # Panics
     /// When that is refused.
     pub async fn forbid(&self, side: Side, other: EnrollmentId) {
-        let policies = self.node().list_policies(&self.admin, Some(side), None, 1_000).await;
+        let policies = self
+            .node()
+            .list_policies(&self.admin, Some(side), None, 1_000)
+            .await;
         for view in policies.expect("the policies").0 {
             let named = view.policy.rule().enrollments().contain(&other);
             if named && view.standing == Standing::Active {
@@ -189,7 +197,11 @@ impl Party {
     /// When the store fails.
     pub async fn connections(&self) -> Vec<Connection> {
         let found = self.node().store().all::<Connection>(&[]).await;
-        found.expect("the store").into_iter().map(|found| found.record).collect()
+        found
+            .expect("the store")
+            .into_iter()
+            .map(|found| found.record)
+            .collect()
     }
 
     /// Its links that are not over.

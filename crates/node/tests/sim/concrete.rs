@@ -45,19 +45,33 @@ impl World {
         let place = it.pick(0, &places).copied();
         match what {
             What::Link => self.link_or_enroll(it).await,
-            What::Request if self.invites.len() < REQUESTS_MAX => Some(Event::Request { by, to: other, flow, level }),
+            What::Request if self.invites.len() < REQUESTS_MAX => Some(Event::Request {
+                by,
+                to: other,
+                flow,
+                level,
+            }),
             What::Send => {
                 let (from, to) = self.somebody_waits(it).await?;
                 Some(Event::Send { from, to })
             }
-            What::Deliver => Some(Event::Deliver { place: place?, again: false }),
-            What::Duplicate => Some(Event::Deliver { place: place?, again: true }),
+            What::Deliver => Some(Event::Deliver {
+                place: place?,
+                again: false,
+            }),
+            What::Duplicate => Some(Event::Deliver {
+                place: place?,
+                again: true,
+            }),
             What::Lose => Some(Event::Lose { place: place? }),
             What::Forge => {
                 let place = place?;
                 let sender = self.wire.in_flight[place].from;
                 let others: Vec<Who> = (0..self.parties.len()).filter(|who| *who != sender).collect();
-                Some(Event::Forge { place, by: *it.pick(1, &others)? })
+                Some(Event::Forge {
+                    place,
+                    by: *it.pick(1, &others)?,
+                })
             }
             What::Cut => Some(Event::Cut { a, b }),
             What::Heal => {
@@ -65,7 +79,9 @@ impl World {
                 Some(Event::Heal { a, b })
             }
             What::Restart => Some(Event::Restart { who: by }),
-            What::Wait => Some(Event::Wait { hours: *it.pick(2, &[1, 20, 75])? }),
+            What::Wait => Some(Event::Wait {
+                hours: *it.pick(2, &[1, 20, 75])?,
+            }),
             What::Expire => Some(Event::Expire { who: by }),
             What::Permit => {
                 let (who, other, side) = *it.pick(1, &self.sight.forbidden())?;
@@ -109,12 +125,25 @@ impl World {
             What::Activate => Event::Activate { by, which },
             What::Disable => Event::Disable { by, which },
             What::Enable => Event::Enable { by, which },
-            What::SetDataTypes => Event::SetDataTypes { by, which, flow: *it.pick(2, &Ways::ALL)? },
+            What::SetDataTypes => Event::SetDataTypes {
+                by,
+                which,
+                flow: *it.pick(2, &Ways::ALL)?,
+            },
             What::Propose => Event::Propose { by, which, level },
-            What::Decide => Event::Decide { by, which, approve: !it.once_in(2, 3) },
+            What::Decide => Event::Decide {
+                by,
+                which,
+                approve: !it.once_in(2, 3),
+            },
             What::Close => {
                 let imported = *it.pick(2, &[Imported::Keep, Imported::Purge])?;
-                Event::Close { by, which, imported, force: it.once_in(2, 3) }
+                Event::Close {
+                    by,
+                    which,
+                    imported,
+                    force: it.once_in(2, 3),
+                }
             }
             _ => return None,
         })
@@ -133,7 +162,11 @@ impl World {
                     choice.push(Event::Link { by: to, to: by });
                 }
                 Some(link) if !link.is_established() => {
-                    choice.push(Event::Enroll { by, to, answer_lost: it.once_in(2, 3) });
+                    choice.push(Event::Enroll {
+                        by,
+                        to,
+                        answer_lost: it.once_in(2, 3),
+                    });
                 }
                 Some(_) => {}
             }

@@ -59,13 +59,20 @@ impl Sight {
             self.stored[who] = stored;
             self.now.retain(|(whose, _), _| *whose != who);
             for record in party.connections().await {
-                self.seen.entry((who, record.id)).or_default().insert(record.stage.name());
+                self.seen
+                    .entry((who, record.id))
+                    .or_default()
+                    .insert(record.stage.name());
                 self.now.insert((who, record.id), record);
             }
             let pinned = |link: Link| {
                 let there = parties.iter().find(|it| Some(it.id()) == link.enrollment());
                 let key = there.map(|it| it.node().public_key());
-                let right = link.remote.as_ref().zip(key).is_some_and(|(remote, key)| remote.has_key(key));
+                let right = link
+                    .remote
+                    .as_ref()
+                    .zip(key)
+                    .is_some_and(|(remote, key)| remote.has_key(key));
                 (link.enrollment(), right)
             };
             self.links[who] = party.links().await.into_iter().map(pinned).collect();
@@ -80,9 +87,14 @@ impl Sight {
     /// The policies that are not in force.
     pub(crate) fn forbidden(&self) -> Vec<(Who, Who, Side)> {
         let all = 0..self.ids.len();
-        let pairs = all.clone().flat_map(|who| all.clone().map(move |other| (who, other)));
-        let sides = pairs.flat_map(|(who, other)| [Side::Egress, Side::Ingress].map(|side| (who, other, side)));
-        sides.filter(|it| it.0 != it.1 && !self.allowed.contains(it)).collect()
+        let pairs = all
+            .clone()
+            .flat_map(|who| all.clone().map(move |other| (who, other)));
+        let sides =
+            pairs.flat_map(|(who, other)| [Side::Egress, Side::Ingress].map(|side| (who, other, side)));
+        sides
+            .filter(|it| it.0 != it.1 && !self.allowed.contains(it))
+            .collect()
     }
 
     fn who(&self, id: EnrollmentId) -> Option<Who> {
@@ -90,7 +102,9 @@ impl Sight {
     }
 
     fn ever(&self, who: Who, id: ConnectionId, stage: &str) -> bool {
-        self.seen.get(&(who, id)).is_some_and(|stages| stages.contains(stage))
+        self.seen
+            .get(&(who, id))
+            .is_some_and(|stages| stages.contains(stage))
     }
 
     /// Whether the policies in force at one party let this flow, seen from there.
@@ -110,15 +124,27 @@ impl Sight {
 type Invariant = fn(&Sight) -> Result<(), String>;
 
 pub(crate) const INVARIANTS: &[(&str, Invariant)] = &[
-    ("nobody is active unless both approved", active_means_both_approved),
+    (
+        "nobody is active unless both approved",
+        active_means_both_approved,
+    ),
     ("every forward step has a live permit", forward_needs_permit),
     ("what is over stays over", over_stays_over),
-    ("what was refused by one is active at none", refused_is_active_nowhere),
+    (
+        "what was refused by one is active at none",
+        refused_is_active_nowhere,
+    ),
     ("identity and roles never change", identity_stays),
     ("records do not vanish", records_stay),
-    ("message numbers only grow, and none is taken before it was made", numbers_grow),
+    (
+        "message numbers only grow, and none is taken before it was made",
+        numbers_grow,
+    ),
     ("an approval narrows", approval_narrows),
-    ("one live link to an enrollment, pinned to its key", one_pinned_link),
+    (
+        "one live link to an enrollment, pinned to its key",
+        one_pinned_link,
+    ),
 ];
 
 fn ensure(holds: bool, broken: impl FnOnce() -> String) -> Result<(), String> {
@@ -150,7 +176,9 @@ fn forward_needs_permit(sight: &Sight) -> Result<(), String> {
         };
         let there = sight.who(now.remote);
         let permitted = there.is_some_and(|there| sight.permits(who, there, now.flow()));
-        ensure(!forward || permitted, || format!("party {who}: {stage:?} became {now:?}"))?;
+        ensure(!forward || permitted, || {
+            format!("party {who}: {stage:?} became {now:?}")
+        })?;
     }
     Ok(())
 }
@@ -169,7 +197,9 @@ fn refused_is_active_nowhere(sight: &Sight) -> Result<(), String> {
         let there = sight.who(now.remote).unwrap_or(who);
         for stage in ["rejected", "expired", "revoked"] {
             let refused = sight.ever(there, now.id, stage);
-            ensure(!refused, || format!("party {there} had it {stage}, party {who} has {now:?}"))?;
+            ensure(!refused, || {
+                format!("party {there} had it {stage}, party {who} has {now:?}")
+            })?;
         }
     }
     Ok(())
@@ -177,7 +207,16 @@ fn refused_is_active_nowhere(sight: &Sight) -> Result<(), String> {
 
 fn identity_stays(sight: &Sight) -> Result<(), String> {
     for (who, before, now) in sight.changes() {
-        let fixed = |it: &Connection| (it.role, it.local, it.remote, it.link, it.created_at, it.asked.clone());
+        let fixed = |it: &Connection| {
+            (
+                it.role,
+                it.local,
+                it.remote,
+                it.link,
+                it.created_at,
+                it.asked.clone(),
+            )
+        };
         let same = before.is_none_or(|before| fixed(before) == fixed(now));
         let own = sight.ids.get(who) == Some(&now.local);
         ensure(same && own, || format!("party {who}: {before:?} became {now:?}"))?;
@@ -194,16 +233,23 @@ fn numbers_grow(sight: &Sight) -> Result<(), String> {
     for (who, before, now) in sight.changes() {
         let grew = before.is_none_or(|before| before.sent <= now.sent && before.received <= now.received);
         ensure(grew, || format!("party {who}: {before:?} became {now:?}"))?;
-        let there = sight.who(now.remote).and_then(|there| sight.now.get(&(there, now.id)));
+        let there = sight
+            .who(now.remote)
+            .and_then(|there| sight.now.get(&(there, now.id)));
         // A side that is over repeats its ending under the number after its last.
         let made = there.map_or(0, |there| there.sent + u64::from(there.stage.is_final()));
-        ensure(now.received <= made, || format!("party {who} took {} of {made}", now.received))?;
+        ensure(now.received <= made, || {
+            format!("party {who} took {} of {made}", now.received)
+        })?;
     }
     Ok(())
 }
 
 fn approval_narrows(sight: &Sight) -> Result<(), String> {
-    for (who, _, now) in sight.changes().filter(|(.., now)| matches!(now.stage, Stage::Approved { .. })) {
+    for (who, _, now) in sight
+        .changes()
+        .filter(|(.., now)| matches!(now.stage, Stage::Approved { .. }))
+    {
         let narrow = now.security.at_most(&now.asked, &sight.levels);
         ensure(narrow, || format!("party {who}: {now:?}"))?;
     }
@@ -215,7 +261,9 @@ fn one_pinned_link(sight: &Sight) -> Result<(), String> {
         let remotes: Vec<EnrollmentId> = links.iter().filter_map(|(remote, _)| *remote).collect();
         let distinct: BTreeSet<&EnrollmentId> = remotes.iter().collect();
         let pinned = links.iter().all(|(remote, right)| remote.is_none() || *right);
-        ensure(distinct.len() == remotes.len() && pinned, || format!("party {who}: {links:?}"))?;
+        ensure(distinct.len() == remotes.len() && pinned, || {
+            format!("party {who}: {links:?}")
+        })?;
     }
     Ok(())
 }

@@ -105,7 +105,11 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let parties = 2 + usize::from(seed % 3 == 1) + 2 * usize::from(seed % 8 == 5);
     let intentions = (0..INTENTIONS).map(|number| Intention {
         // Without links nothing else happens.
-        what: if number + 1 < parties { What::Link } else { what(rng.next() % total) },
+        what: if number + 1 < parties {
+            What::Link
+        } else {
+            what(rng.next() % total)
+        },
         dice: [rng.next(), rng.next(), rng.next()],
     });
     Plan {

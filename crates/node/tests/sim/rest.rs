@@ -20,12 +20,22 @@ impl World {
         self.deliver_all().await?;
         for by in 1..self.parties.len() {
             let to = by - 1;
-            self.happen(Event::Enroll { by, to, answer_lost: false }).await?;
+            self.happen(Event::Enroll {
+                by,
+                to,
+                answer_lost: false,
+            })
+            .await?;
             let link = self.parties[by].link_to(self.parties[to].id()).await;
             if !link.is_some_and(|link| link.is_established()) {
                 // There was no code yet, or it expired on the way: a new one makes up for either.
                 self.happen(Event::Link { by: to, to: by }).await?;
-                self.happen(Event::Enroll { by, to, answer_lost: false }).await?;
+                self.happen(Event::Enroll {
+                    by,
+                    to,
+                    answer_lost: false,
+                })
+                .await?;
             }
         }
         for who in 0..self.parties.len() {
@@ -38,10 +48,17 @@ impl World {
     async fn deliver_all(&mut self) -> Result<(), String> {
         for _ in 0..ROUNDS_MAX {
             while !self.wire.in_flight.is_empty() {
-                self.happen(Event::Deliver { place: 0, again: false }).await?;
+                self.happen(Event::Deliver {
+                    place: 0,
+                    again: false,
+                })
+                .await?;
             }
             for (from, to) in self.ways() {
-                if !carry::waiting(&self.parties[from], &self.parties[to]).await.is_empty() {
+                if !carry::waiting(&self.parties[from], &self.parties[to])
+                    .await
+                    .is_empty()
+                {
                     self.happen(Event::Send { from, to }).await?;
                 }
             }
@@ -62,9 +79,20 @@ impl World {
     async fn demand_progress(&mut self) -> Result<(), String> {
         let begun = self.invites.len();
         for to in 1..self.parties.len() {
-            self.happen(Event::Request { by: to - 1, to, flow: Ways::Both, level: None }).await?;
+            self.happen(Event::Request {
+                by: to - 1,
+                to,
+                flow: Ways::Both,
+                level: None,
+            })
+            .await?;
             let which = self.invites.len() - 1;
-            self.happen(Event::Approve { by: to, which, level: None }).await?;
+            self.happen(Event::Approve {
+                by: to,
+                which,
+                level: None,
+            })
+            .await?;
         }
         self.deliver_all().await?;
         for which in 0..self.invites.len() {
@@ -91,7 +119,11 @@ impl World {
                 _ => which < begun && over(&here) && (there.is_none() || over(&there)),
             };
             if !fine {
-                return Err(format!("no progress: {which} is {} and {}", stage(&here), stage(&there)));
+                return Err(format!(
+                    "no progress: {which} is {} and {}",
+                    stage(&here),
+                    stage(&there)
+                ));
             }
         }
         Ok(())
@@ -130,7 +162,10 @@ impl World {
     }
 
     async fn replay(&self, arrival: &Arrival) -> Result<(), String> {
-        let Arrival { flight: Flight { from, to, parcel, .. }, refused } = arrival;
+        let Arrival {
+            flight: Flight { from, to, parcel, .. },
+            refused,
+        } = arrival;
         let (sender, recipient) = (&self.parties[*from], &self.parties[*to]);
         // A message for a connection that is over is answered by queueing the ending once more.
         let tables: &[Table] = match refused {

@@ -54,7 +54,12 @@ impl World {
         for message in &waiting {
             let parcel = Parcel::pack(sender, message);
             let receipt = None;
-            self.wire.in_flight.push(Flight { from, to, parcel, receipt });
+            self.wire.in_flight.push(Flight {
+                from,
+                to,
+                parcel,
+                receipt,
+            });
         }
         let names: Vec<&str> = waiting.iter().map(|message| message.body.name()).collect();
         names.join(", ")
@@ -65,7 +70,12 @@ impl World {
         if !again {
             self.wire.in_flight.remove(place);
         }
-        let Flight { from, to, parcel, receipt } = &flight;
+        let Flight {
+            from,
+            to,
+            parcel,
+            receipt,
+        } = &flight;
         if !self.reachable(*from, *to).await {
             return "no session, lost".into();
         }
@@ -80,7 +90,10 @@ impl World {
             Some(Received::Answer(receipt)) => {
                 let refused = receipt.refused;
                 let back = Some(receipt);
-                self.wire.in_flight.push(Flight { receipt: back, ..flight.clone() });
+                self.wire.in_flight.push(Flight {
+                    receipt: back,
+                    ..flight.clone()
+                });
                 self.wire.arrived.push(Arrival { flight, refused });
                 refused.map_or("taken", Reason::word).into()
             }
@@ -95,7 +108,9 @@ impl World {
         for (parcel, session) in [(&forged, sender), (parcel, forger), (&forged, forger)] {
             match parcel.deliver(session, recipient).await {
                 None | Some(Received::Forged) => {}
-                Some(Received::Answer(receipt)) => return Err(format!("a forgery was answered with {receipt:?}")),
+                Some(Received::Answer(receipt)) => {
+                    return Err(format!("a forgery was answered with {receipt:?}"));
+                }
             }
         }
         Ok("refused".into())

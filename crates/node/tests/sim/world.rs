@@ -148,10 +148,16 @@ impl World {
 
     async fn link(&self, by: Who, to: Who) -> Result<(), Error> {
         let (issuer, acceptor) = (&self.parties[by], &self.parties[to]);
-        let invite = issuer.node().invite_link(&issuer.admin, Direction::Bidirectional, None);
+        let invite = issuer
+            .node()
+            .invite_link(&issuer.admin, Direction::Bidirectional, None);
         let code = invite.await?.code;
         let name = format!("to-{by}").parse().expect("a name");
-        acceptor.node().accept_link(&acceptor.admin, &code, &name).await.map(drop)
+        acceptor
+            .node()
+            .accept_link(&acceptor.admin, &code, &name)
+            .await
+            .map(drop)
     }
 
     async fn enroll(&self, by: Who, to: Who, answer_lost: bool) -> Result<&'static str, Error> {
@@ -170,13 +176,7 @@ impl World {
         Ok("complete")
     }
 
-    async fn request(
-        &mut self,
-        by: Who,
-        to: Who,
-        flow: Ways,
-        level: Option<&str>,
-    ) -> Result<String, Error> {
+    async fn request(&mut self, by: Who, to: Who, flow: Ways, level: Option<&str>) -> Result<String, Error> {
         let (originator, importer) = (&self.parties[by], &self.parties[to]);
         let link = originator.link_to(importer.id()).await;
         let ask = Ask {
@@ -186,7 +186,10 @@ impl World {
             security: up_to(level),
             lifetime: None,
         };
-        let invitation = originator.node().request_connection(&originator.manager, ask).await?;
+        let invitation = originator
+            .node()
+            .request_connection(&originator.manager, ask)
+            .await?;
         self.invites.push(Invite {
             id: invitation.id,
             from: by,
@@ -199,14 +202,22 @@ impl World {
     /// An operator acts on a connection.
     async fn operate(&self, event: Event) -> Result<&'static str, Error> {
         let stage = |view: ConnectionView| view.connection.stage.name();
-        let at = |who: Who, which: Which| (self.parties[who].node(), &self.parties[who].manager, self.invites[which].id);
+        let at = |who: Who, which: Which| {
+            (
+                self.parties[who].node(),
+                &self.parties[who].manager,
+                self.invites[which].id,
+            )
+        };
         let why = || "not now".parse().expect("a remark");
         match event {
             Event::Approve { by, which, level } => {
                 let (node, caller, _) = at(by, which);
                 let narrower = level.map(|level| up_to(Some(level)));
                 let text = &self.invites[which].text;
-                node.approve_connection(caller, text, "main", narrower).await.map(stage)
+                node.approve_connection(caller, text, "main", narrower)
+                    .await
+                    .map(stage)
             }
             Event::Reject { by, which } => {
                 let (node, caller, _) = at(by, which);
@@ -231,7 +242,9 @@ impl World {
             }
             Event::SetDataTypes { by, which, flow } => {
                 let (node, caller, id) = at(by, which);
-                node.set_data_types(caller, id, move |_| flow.flow()).await.map(stage)
+                node.set_data_types(caller, id, move |_| flow.flow())
+                    .await
+                    .map(stage)
             }
             Event::Propose { by, which, level } => {
                 let (node, caller, id) = at(by, which);
@@ -244,12 +257,23 @@ impl World {
                 let Some(change) = record.and_then(|record| record.change) else {
                     return Ok("nothing to decide");
                 };
-                let decision = if approve { Decision::Approve } else { Decision::Reject { remark: why() } };
+                let decision = if approve {
+                    Decision::Approve
+                } else {
+                    Decision::Reject { remark: why() }
+                };
                 node.decide_security(caller, change.id, decision).await.map(stage)
             }
-            Event::Close { by, which, imported, force } => {
+            Event::Close {
+                by,
+                which,
+                imported,
+                force,
+            } => {
                 let (node, caller, id) = at(by, which);
-                node.close_connection(caller, id, imported, force).await.map(stage)
+                node.close_connection(caller, id, imported, force)
+                    .await
+                    .map(stage)
             }
             other => unreachable!("not an operator's: {other:?}"),
         }
@@ -296,7 +320,14 @@ impl Reached {
     /// Every stage was reached often, and every way a message is refused for now or for good came up.
     pub(crate) fn assert_wide(&self) {
         for stage in [
-            "requested", "approved", "active", "disabled", "closed", "rejected", "expired", "revoked",
+            "requested",
+            "approved",
+            "active",
+            "disabled",
+            "closed",
+            "rejected",
+            "expired",
+            "revoked",
         ] {
             let count = self.stages.get(stage).copied().unwrap_or(0);
             assert!(count >= 10, "only {count} sides were ever {stage}: {self:?}");
