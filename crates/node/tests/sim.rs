@@ -20,10 +20,13 @@ mod wire;
 #[path = "sim/world.rs"]
 mod world;
 
+use tokio::task::JoinSet;
 use world::World;
 
 /// How many seeds a plain run takes.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 160;
+/// How many seeds run at once.
+const WORKERS: usize = 8;
 /// How much of the log a failure shows.
 const TAIL: usize = 40;
 
@@ -51,6 +54,21 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
+/// Fails with all that is needed to see the same again.
+fn check(seed: u64, world: &World, outcome: Result<(), String>, show: bool) {
+    let log = world.log();
+    if show {
+        println!("{}", log.join("\n"));
+    }
+    if let Err(broken) = outcome {
+        let tail = log[log.len().saturating_sub(TAIL)..].join("\n");
+        panic!(
+            "seed {seed}: {broken}\n{tail}\nreplay: PEERD_SIM_SEED={seed} cargo test -p peerd-node --test sim \
+             invariants -- --nocapture"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invariants_hold_whatever_happens() {
     let asked = number("PEERD_SIM_SEED");
@@ -59,21 +77,21 @@ async fn invariants_hold_whatever_happens() {
         None => 0..number("PEERD_SIM_SEEDS").unwrap_or(SEEDS),
     };
     let mut reached = world::Reached::default();
-    for seed in seeds {
-        let (world, outcome) = run(seed).await;
-        if asked.is_some() {
-            println!("{}", world.log().join("\n"));
+    let mut runs = JoinSet::new();
+    let mut ended = 0;
+    for seed in seeds.clone() {
+        runs.spawn(async move { (seed, run(seed).await) });
+        // As many at once as there are workers: more would only take memory.
+        if runs.len() >= WORKERS || seed + 1 == seeds.end {
+            while let Some(outcome) = runs.join_next().await {
+                let (seed, (world, outcome)) = outcome.expect("a run that ends");
+                check(seed, &world, outcome, asked.is_some());
+                reached.add(&world);
+                ended += 1;
+            }
         }
-        if let Err(broken) = outcome {
-            let log = world.log();
-            let tail = log[log.len().saturating_sub(TAIL)..].join("\n");
-            panic!(
-                "seed {seed}: {broken}\n{tail}\nreplay: PEERD_SIM_SEED={seed} cargo test -p peerd-node --test sim \
-                 invariants -- --nocapture"
-            );
-        }
-        reached.add(&world);
     }
+    assert_eq!(ended, seeds.end - seeds.start, "every seed was run");
     println!("{reached:?}");
     if asked.is_none() {
         // A simulation in which nothing happens proves nothing.

@@ -113,12 +113,13 @@ pub async fn show_proof(
     let link = dialler.link_to(acceptor.id()).await?;
     let due = dialler.node().enrollment_due(link.id, &binding).await;
     let due = due.expect("the link is there")?;
+    let greeting = dialler.node().greeting().await.expect("a greeting");
     let attempt = EnrollAttempt {
         link: due.link,
         proof: due.proof,
         binding,
-        title: None,
-        addresses: Vec::new(),
+        title: greeting.title,
+        addresses: greeting.addresses,
     };
     Some((
         link.id,

@@ -87,6 +87,11 @@ impl Party {
         &self.kit().node
     }
 
+    /// The node, for a task of its own.
+    pub fn shared(&self) -> Arc<Node> {
+        Arc::clone(&self.kit().node)
+    }
+
     /// Its clock.
     pub fn clock(&self) -> &TestClock {
         &self.kit().clock

@@ -190,14 +190,20 @@ impl Node {
             }
             Err(refused) => {
                 self.count_refused(peer, message, refused.reason);
-                self.repeat_ending(&found, message).await?;
+                self.repeat_ending(peer, &found, message).await?;
                 Err(step::refused(refused))
             }
         }
     }
 
-    /// A peer that still speaks on a connection that is over is told so again.
-    async fn repeat_ending(&self, found: &Found<Connection>, message: &Message) -> Result<(), Error> {
+    /// A peer that still speaks on a connection that is over is told so again, over the link it speaks on: the one the
+    /// connection began on may be gone.
+    async fn repeat_ending(
+        &self,
+        peer: &Peer,
+        found: &Found<Connection>,
+        message: &Message,
+    ) -> Result<(), Error> {
         if message.body.is_ending() {
             return Ok(());
         }
@@ -209,7 +215,7 @@ impl Node {
         let ending = Message::of(&found.record, id, sequence, body, now);
         let mut batch = Batch::new();
         batch.upsert(&Queued {
-            link: found.record.link,
+            link: peer.link(),
             message: ending,
             queued_at: now,
         })?;

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use peerd_core::link::Link;
 use peerd_core::peering::{Connection, Flow, Stage};
 use peerd_core::policy::Side;
 use peerd_core::security::Levels;
 use peerd_core::{ConnectionId, EnrollmentId};
+use peerd_store::Table;
 use peerd_testkit::Party;
 
 use crate::event::Who;
@@ -27,6 +30,8 @@ pub(crate) struct Sight {
     pub(crate) seen: BTreeMap<Key, BTreeSet<&'static str>>,
     /// Which live links each party has, with whom, and whether the pinned key is that party's.
     links: Vec<Vec<(Option<EnrollmentId>, bool)>>,
+    /// The rows all this was read from.
+    stored: Vec<Vec<(Table, Bytes, Bytes)>>,
 }
 
 impl Sight {
@@ -39,15 +44,20 @@ impl Sight {
             before: BTreeMap::new(),
             now: BTreeMap::new(),
             seen: BTreeMap::new(),
-            links: Vec::new(),
+            links: vec![Vec::new(); parties.len()],
+            stored: vec![Vec::new(); parties.len()],
         }
     }
 
-    /// Reads what is stored.
+    /// Reads what is stored. What is as it was is not read again.
     pub(crate) async fn look(&mut self, parties: &[Party]) {
-        self.now.clear();
-        self.links.clear();
         for (who, party) in parties.iter().enumerate() {
+            let stored = party.contents(&[Table::Connections, Table::Links]).await;
+            if self.stored[who] == stored {
+                continue;
+            }
+            self.stored[who] = stored;
+            self.now.retain(|(whose, _), _| *whose != who);
             for record in party.connections().await {
                 self.seen
                     .entry((who, record.id))
@@ -55,21 +65,23 @@ impl Sight {
                     .insert(record.stage.name());
                 self.now.insert((who, record.id), record);
             }
-            let pinned = |link: peerd_core::link::Link| {
-                let remote = link.remote.as_ref();
+            let pinned = |link: Link| {
                 let there = parties.iter().find(|it| Some(it.id()) == link.enrollment());
-                let right = there
-                    .is_some_and(|it| remote.is_some_and(|remote| remote.has_key(it.node().public_key())));
+                let key = there.map(|it| it.node().public_key());
+                let right = link
+                    .remote
+                    .as_ref()
+                    .zip(key)
+                    .is_some_and(|(remote, key)| remote.has_key(key));
                 (link.enrollment(), right)
             };
-            self.links
-                .push(party.links().await.into_iter().map(pinned).collect());
+            self.links[who] = party.links().await.into_iter().map(pinned).collect();
         }
     }
 
     /// What is now will have been.
     pub(crate) fn remember(&mut self) {
-        self.before = std::mem::take(&mut self.now);
+        self.before = self.now.clone();
     }
 
     /// The policies that are not in force.

@@ -3,7 +3,7 @@
 use peerd_core::peering::{Agreement, Connection};
 use peerd_node::connection::Received;
 use peerd_store::Table;
-use peerd_testkit::{Party, carry};
+use peerd_testkit::carry;
 
 use crate::event::{Event, Ways, Who};
 use crate::wire::{Arrival, Flight};
@@ -154,8 +154,7 @@ impl World {
         for party in &mut self.parties {
             party.restart().await;
         }
-        let arrived = std::mem::take(&mut self.wire.arrived);
-        for arrival in arrived.iter().rev() {
+        for arrival in self.wire.arrived.iter().rev() {
             self.replay(arrival).await?;
         }
         self.deliver_all().await?;
@@ -173,23 +172,15 @@ impl World {
             None => Table::ALL,
             Some(_) => &[Table::Connections, Table::Links, Table::LinkCodes, Table::Objects],
         };
-        let before = all(&self.parties, tables).await;
+        let before = recipient.contents(tables).await;
         let answer = parcel.deliver(sender, recipient).await;
         let taken = matches!(&answer, Some(Received::Answer(receipt)) if receipt.refused.is_none());
         if refused.is_none() && !taken {
             return Err(format!("taken before, now {answer:?}: {:?}", parcel.message()));
         }
-        if all(&self.parties, tables).await != before {
+        if recipient.contents(tables).await != before {
             return Err(format!("a replay changed something: {:?}", parcel.message()));
         }
         Ok(())
     }
-}
-
-async fn all(parties: &[Party], tables: &[Table]) -> Vec<impl PartialEq + use<>> {
-    let mut contents = Vec::new();
-    for party in parties {
-        contents.push(party.contents(tables).await);
-    }
-    contents
 }
