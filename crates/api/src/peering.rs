@@ -2,3 +2,5 @@
 
 mod connection;
 mod link;
+mod mapping;
+mod parked;

@@ -18,6 +18,8 @@ use peerd_wire::data::v1::object_service_server::ObjectServiceServer;
 use peerd_wire::data::v1::ontology_service_server::OntologyServiceServer;
 use peerd_wire::peering::v1::connection_service_server::ConnectionServiceServer;
 use peerd_wire::peering::v1::link_service_server::LinkServiceServer;
+use peerd_wire::peering::v1::mapping_service_server::MappingServiceServer;
+use peerd_wire::peering::v1::parked_service_server::ParkedServiceServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -197,9 +199,11 @@ impl ApiServer {
             .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(LinkServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(MappingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MarkingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ObjectServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(OntologyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(ParkedServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PolicyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PrincipalServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(SpaceServiceServer::new(api.clone()).max_decoding_message_size(bytes)))

@@ -138,6 +138,12 @@ fn background(
         soft.run_until_cancelled(policies.run_policy_clock()).await;
         Ok(())
     });
+    let removing = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("import removal", async move {
+        soft.run_until_cancelled(removing.remove_imports()).await;
+        Ok(())
+    });
     let expiring = Arc::clone(node);
     sweep(tasks, "connection expiry", move || {
         let node = Arc::clone(&expiring);
