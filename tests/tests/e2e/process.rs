@@ -20,7 +20,7 @@ fn binaries() -> &'static Path {
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "-p", "peerd", "-p", "peerctl"]);
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
         assert!(
             build.status().expect("cargo runs").success(),
             "the binaries build"
