@@ -11,6 +11,8 @@ mod concrete;
 mod event;
 #[path = "sim/invariant.rs"]
 mod invariant;
+#[path = "sim/objects.rs"]
+mod objects;
 #[path = "sim/plan.rs"]
 mod plan;
 #[path = "sim/rest.rs"]
