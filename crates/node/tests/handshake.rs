@@ -1,6 +1,8 @@
 //! Links and connections between nodes without network: every use-case of operators and peers, also where it is
 //! refused, and where an answer or a process is lost half-way.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 #[path = "handshake/activate.rs"]
 mod activate;
 #[path = "handshake/answer.rs"]

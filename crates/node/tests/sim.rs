@@ -5,12 +5,16 @@
 //! A seed is a run: `PEERD_SIM_SEED=7` runs that one and prints its events, `PEERD_SIM_SEEDS=5000` runs that many.
 //! Keys differ from run to run; nothing the world decides depends on them.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 #[path = "sim/concrete.rs"]
 mod concrete;
 #[path = "sim/event.rs"]
 mod event;
 #[path = "sim/invariant.rs"]
 mod invariant;
+#[path = "sim/objects.rs"]
+mod objects;
 #[path = "sim/plan.rs"]
 mod plan;
 #[path = "sim/rest.rs"]

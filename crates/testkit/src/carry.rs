@@ -74,7 +74,10 @@ impl Parcel {
 }
 
 /// What `other` is to `party`, if it is a peer.
-async fn peer(party: &Party, other: &Party) -> Option<Peer> {
+///
+/// # Panics
+/// When the lookup fails.
+pub async fn peer(party: &Party, other: &Party) -> Option<Peer> {
     match party.node().recognise(&other.presented()).await {
         Ok(Recognised::Peer(peer)) => Some(peer),
         Ok(Recognised::Stranger) => None,

@@ -73,11 +73,11 @@ async fn b034_either_side_ends_it_from_every_stage_after_the_approval() {
                 pair.carry().await;
             }
             let closer = if closer_is_a { &pair.a } else { &pair.b };
-            let closed = closer
+            let ended = closer
                 .node()
                 .close_connection(&closer.manager, id, Imported::Keep, false)
                 .await;
-            closed.expect("an end");
+            ended.expect("an end");
             pair.carry().await;
             assert_eq!(pair.stages(id).await, ("closed", "closed"), "{stage}");
         }

@@ -130,7 +130,7 @@ impl World {
     }
 
     /// Convergence: both sides hold the same of every connection, and nothing waits.
-    pub(crate) async fn agree(&mut self) -> Result<(), String> {
+    pub(crate) async fn agree(&self) -> Result<(), String> {
         for which in 0..self.invites.len() {
             if let (Some(here), Some(there)) = self.sides(which) {
                 let agreement = here.view().compare(&there.view());

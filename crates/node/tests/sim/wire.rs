@@ -101,11 +101,11 @@ impl World {
     }
 
     /// A message is never taken with another signature, nor from another sender.
-    pub(crate) async fn forge(&mut self, place: Place, by: Who) -> Result<String, String> {
+    pub(crate) async fn forge(&self, place: Place, by: Who) -> Result<String, String> {
         let Flight { from, to, parcel, .. } = &self.wire.in_flight[place];
         let (sender, recipient, forger) = (&self.parties[*from], &self.parties[*to], &self.parties[by]);
-        let forged = Parcel::pack(forger, &parcel.message());
-        for (parcel, session) in [(&forged, sender), (parcel, forger), (&forged, forger)] {
+        let counterfeit = Parcel::pack(forger, &parcel.message());
+        for (parcel, session) in [(&counterfeit, sender), (parcel, forger), (&counterfeit, forger)] {
             match parcel.deliver(session, recipient).await {
                 None | Some(Received::Forged) => {}
                 Some(Received::Answer(receipt)) => {

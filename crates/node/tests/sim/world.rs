@@ -199,8 +199,31 @@ impl World {
         Ok(format!("which: {}", self.invites.len() - 1))
     }
 
-    /// An operator acts on a connection.
+    /// An operator answers an invite code, or acts on a connection.
     async fn operate(&self, event: Event) -> Result<&'static str, Error> {
+        let stage = |view: ConnectionView| view.connection.stage.name();
+        let at = |who: Who, which: Which| {
+            let party = &self.parties[who];
+            (party.node(), &party.manager, &self.invites[which].text)
+        };
+        match event {
+            Event::Approve { by, which, level } => {
+                let (node, caller, text) = at(by, which);
+                let narrower = level.map(|level| up_to(Some(level)));
+                let approved = node.approve_connection(caller, text, "main", narrower).await;
+                approved.map(stage)
+            }
+            Event::Reject { by, which } => {
+                let (node, caller, text) = at(by, which);
+                let why = "not now".parse().expect("a remark");
+                node.reject_connection(caller, text, &why).await.map(stage)
+            }
+            changes => self.change(changes).await,
+        }
+    }
+
+    /// An operator changes a connection.
+    async fn change(&self, event: Event) -> Result<&'static str, Error> {
         let stage = |view: ConnectionView| view.connection.stage.name();
         let at = |who: Who, which: Which| {
             (
@@ -211,19 +234,6 @@ impl World {
         };
         let why = || "not now".parse().expect("a remark");
         match event {
-            Event::Approve { by, which, level } => {
-                let (node, caller, _) = at(by, which);
-                let narrower = level.map(|level| up_to(Some(level)));
-                let text = &self.invites[which].text;
-                node.approve_connection(caller, text, "main", narrower)
-                    .await
-                    .map(stage)
-            }
-            Event::Reject { by, which } => {
-                let (node, caller, _) = at(by, which);
-                let text = &self.invites[which].text;
-                node.reject_connection(caller, text, &why()).await.map(stage)
-            }
             Event::Revoke { by, which } => {
                 let (node, caller, id) = at(by, which);
                 node.revoke_connection(caller, id).await.map(stage)
