@@ -10,6 +10,7 @@ pub mod auth;
 mod data;
 mod page;
 mod parse;
+mod peering;
 mod refuse;
 mod server;
 mod throttle;

@@ -16,6 +16,8 @@ use peerd_wire::admin::v1::principal_service_server::PrincipalServiceServer;
 use peerd_wire::admin::v1::space_service_server::SpaceServiceServer;
 use peerd_wire::data::v1::object_service_server::ObjectServiceServer;
 use peerd_wire::data::v1::ontology_service_server::OntologyServiceServer;
+use peerd_wire::peering::v1::mapping_service_server::MappingServiceServer;
+use peerd_wire::peering::v1::parked_service_server::ParkedServiceServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -192,9 +194,11 @@ impl ApiServer {
             .add_service(reflection().build_v1alpha()?)
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(MappingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MarkingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ObjectServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(OntologyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(ParkedServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PolicyServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(PrincipalServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(SpaceServiceServer::new(api.clone()).max_decoding_message_size(bytes)))

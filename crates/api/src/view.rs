@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 
 pub(crate) mod admin;
 pub(crate) mod data;
+pub(crate) mod mapping;
 pub(crate) mod ontology;
 
 /// A point in time as the protos have it.

@@ -25,6 +25,9 @@ pub use invite::InviteCode;
 pub use link::LinkCode;
 pub use proof::{Proof, ProofKey};
 
+/// The version of codes that this program writes.
+pub const VERSION: u32 = envelope::VERSION;
+
 /// The text of a code, with its one-time secret inside.
 ///
 /// `Display` is the text itself, for the one time it is shown; `Debug` never prints it.

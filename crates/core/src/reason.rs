@@ -185,6 +185,10 @@ reasons! {
     ObjectPurged = "OBJECT_PURGED", Conflict;
     /// Another row of the same load has the same key; the message names its line.
     KeyRepeated = "KEY_REPEATED", Invalid;
+    /// The file cannot be read as what it should be; the message says where.
+    FileInvalid = "FILE_INVALID", Invalid;
+    /// The daemon cannot be reached at its endpoint; see that it runs and that the endpoint is right.
+    DaemonUnreachable = "DAEMON_UNREACHABLE", Unavailable;
 }
 
 impl Reason {

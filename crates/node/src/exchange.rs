@@ -19,6 +19,7 @@ mod terms;
 pub use export::Exporter;
 pub use import::Importer;
 pub use park::Retried;
+pub use peerd_store::records::Parked;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.

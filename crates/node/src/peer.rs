@@ -51,6 +51,7 @@ impl Presented {
     /// This identity's attempt, refused for this reason.
     pub(crate) fn attempt(&self, reason: Reason) -> Attempt {
         Attempt {
+            enrollment: Some(self.enrollment()),
             fingerprint: Some(Fingerprint::of(&self.certificate)),
             claimed_title: None,
             address: self.from,
@@ -101,6 +102,7 @@ impl Node {
             return Ok(());
         };
         let attempt = Attempt {
+            enrollment: None,
             fingerprint: None,
             claimed_title: None,
             address: from,

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{CodeError, CodeText, IssueError};
 use crate::signature::{PublicKey, Purpose, Signer, Verifier};
 
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 const SIGNATURE: usize = 64;
 const CHECKSUM: usize = 4;
 const LENGTH: usize = 2;

@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Title;
 use crate::reason::Reason;
-use crate::{Fingerprint, KnockId, Time};
+use crate::{EnrollmentId, Fingerprint, KnockId, Time};
 
 /// A refused attempt, with its repetitions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knock {
     /// Its id.
     pub id: KnockId,
-    /// The identity that was shown, if it came that far.
+    /// The enrollment whose identity was shown, if it came that far: whom a policy would name.
+    pub enrollment: Option<EnrollmentId>,
+    /// That identity's fingerprint.
     pub fingerprint: Option<Fingerprint>,
     /// What it calls itself; nothing vouches for it.
     pub claimed_title: Option<Title>,
@@ -35,7 +37,9 @@ pub struct Knock {
 /// An attempt that was just refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// The identity that was shown, if it came that far.
+    /// The enrollment whose identity was shown, if it came that far: whom a policy would name.
+    pub enrollment: Option<EnrollmentId>,
+    /// That identity's fingerprint.
     pub fingerprint: Option<Fingerprint>,
     /// What it calls itself.
     pub claimed_title: Option<Title>,
@@ -91,6 +95,7 @@ pub fn record(kept: &[Knock], attempt: Attempt, id: KnockId, now: Time) -> Optio
     let dropped = dropped.map(|knock| knock.id);
     let knock = Knock {
         id,
+        enrollment: attempt.enrollment,
         fingerprint: attempt.fingerprint,
         claimed_title: attempt.claimed_title,
         address: attempt.address,

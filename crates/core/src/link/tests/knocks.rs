@@ -6,6 +6,7 @@ use crate::{Fingerprint, KnockId};
 
 fn attempt(fingerprint: u8, host: u8) -> Attempt {
     Attempt {
+        enrollment: Some(EnrollmentId::from_bytes([fingerprint; 32])),
         fingerprint: Some(Fingerprint::of(&[fingerprint])),
         claimed_title: None,
         address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)),

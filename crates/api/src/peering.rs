@@ -1,0 +1,4 @@
+//! `peerd.peering.v1`: one file per service.
+
+mod mapping;
+mod parked;
