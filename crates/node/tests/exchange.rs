@@ -2,7 +2,10 @@
 
 #[path = "exchange/flow.rs"]
 mod flow;
-#[expect(dead_code, reason = "shared with the tests of the handshake, which use all of it")]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of the handshake, which use all of it"
+)]
 #[path = "handshake/pair.rs"]
 mod pair;
 #[path = "exchange/world.rs"]

@@ -139,7 +139,14 @@ async fn b106_a_policy_revoked_stops_the_stream_before_its_next_batch() {
     world.forbid(a, Side::Egress).await;
     create(a, "EWR", "Newark").await;
     assert_eq!(drain(&mut exporter, &mut importer).await, (0, 0));
-    assert!(a.node().flows(&peer(a, b).await).await.unwrap().exports.is_empty());
+    assert!(
+        a.node()
+            .flows(&peer(a, b).await)
+            .await
+            .unwrap()
+            .exports
+            .is_empty()
+    );
     a.permit(Side::Egress, b.id()).await;
     assert_eq!(drain(&mut exporter, &mut importer).await, (1, 0));
     world.forbid(b, Side::Ingress).await;
@@ -154,7 +161,10 @@ async fn b053_what_is_shared_no_more_goes_even_if_it_is_heard_later() {
     create(b, "LHR", "Heathrow").await;
     world.forth().await;
     assert_eq!(count(b).await, 2);
-    let unshared = a.node().unshare_type(&a.manager, world.connection, "airport").await;
+    let unshared = a
+        .node()
+        .unshare_type(&a.manager, world.connection, "airport")
+        .await;
     unshared.unwrap();
     world.tell().await;
     b.node().remove_due_imports().await.unwrap();

@@ -68,10 +68,7 @@ pub(crate) async fn name(party: &Party, key: &str) -> Option<String> {
 }
 
 pub(crate) async fn count(party: &Party) -> u64 {
-    let count = party
-        .node()
-        .count_objects(&party.admin, "main", "airport")
-        .await;
+    let count = party.node().count_objects(&party.admin, "main", "airport").await;
     count.unwrap()
 }
 
@@ -90,7 +87,11 @@ impl World {
         pair.approve(&invitation.code).await.unwrap();
         pair.carry().await;
         let connection = invitation.id;
-        let activated = pair.a.node().activate_connection(&pair.a.manager, connection).await;
+        let activated = pair
+            .a
+            .node()
+            .activate_connection(&pair.a.manager, connection)
+            .await;
         activated.unwrap();
         pair.carry().await;
         World { pair, connection }

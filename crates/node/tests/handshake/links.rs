@@ -32,7 +32,10 @@ async fn one_code_completes_a_bidirectional_link() {
     let pair = Pair::permitted().await;
     let code = pair.code(Direction::Bidirectional).await;
     accept(&pair.b, &code, "to-a").await.expect("a link");
-    assert!(!established(&pair.b, &pair.a).await, "entering a code proves nothing yet");
+    assert!(
+        !established(&pair.b, &pair.a).await,
+        "entering a code proves nothing yet"
+    );
     let stranger = pair.a.node().recognise(&pair.b.presented()).await;
     assert_eq!(stranger.expect("a lookup"), Recognised::Stranger);
 
@@ -48,14 +51,25 @@ async fn one_code_completes_a_bidirectional_link() {
 #[tokio::test]
 async fn two_codes_complete_a_link_that_the_issuer_alone_may_dial() {
     let pair = Pair::permitted().await;
-    let first = pair.a.node().invite_link(&pair.a.admin, Direction::EgressOnly, None).await;
+    let first = pair
+        .a
+        .node()
+        .invite_link(&pair.a.admin, Direction::EgressOnly, None)
+        .await;
     let first = first.expect("a code");
     let name = "to-a".parse().expect("a name");
     let accepted = pair.b.node().accept_link(&pair.b.admin, &first.code, &name).await;
-    assert!(accepted.expect("a link").needs_own_code, "b may not dial, so a needs a code of b's");
+    assert!(
+        accepted.expect("a link").needs_own_code,
+        "b may not dial, so a needs a code of b's"
+    );
     assert_eq!(reason(carry::enroll(&pair.b, &pair.a).await), Reason::LinkMissing);
 
-    let second = pair.b.node().invite_link(&pair.b.admin, Direction::IngressOnly, None).await;
+    let second = pair
+        .b
+        .node()
+        .invite_link(&pair.b.admin, Direction::IngressOnly, None)
+        .await;
     let second = second.expect("a code");
     accept(&pair.a, &second.code, "to-b").await.expect("a link");
     carry::enroll(&pair.a, &pair.b).await.expect("an enrollment");
@@ -63,10 +77,18 @@ async fn two_codes_complete_a_link_that_the_issuer_alone_may_dial() {
 
     // What was given out for the two codes still finds the link they became.
     let kept = pair.a.link_to(pair.b.id()).await.expect("a link").id;
-    let alias = pair.a.node().show_link(&pair.a.admin, &first.id.to_string()).await;
+    let alias = pair
+        .a
+        .node()
+        .show_link(&pair.a.admin, &first.id.to_string())
+        .await;
     assert_eq!(alias.expect("the link").link.id, kept);
     let kept = pair.b.link_to(pair.a.id()).await.expect("a link").id;
-    let alias = pair.b.node().show_link(&pair.b.admin, &second.id.to_string()).await;
+    let alias = pair
+        .b
+        .node()
+        .show_link(&pair.b.admin, &second.id.to_string())
+        .await;
     assert_eq!(alias.expect("the link").link.id, kept);
 }
 
@@ -74,7 +96,10 @@ async fn two_codes_complete_a_link_that_the_issuer_alone_may_dial() {
 async fn b003_a_link_code_is_used_once() {
     let pair = Pair::permitted().await;
     let c = Party::founded("c", 3, pair.clock.clone()).await;
-    for side in [peerd_core::policy::Side::Egress, peerd_core::policy::Side::Ingress] {
+    for side in [
+        peerd_core::policy::Side::Egress,
+        peerd_core::policy::Side::Ingress,
+    ] {
         c.permit(side, pair.a.id()).await;
         pair.a.permit(side, c.id()).await;
     }
@@ -85,7 +110,7 @@ async fn b003_a_link_code_is_used_once() {
     assert_eq!(reason(carry::enroll(&c, &pair.a).await), Reason::ProofInvalid);
     assert!(established(&pair.a, &pair.b).await, "the first stays");
     let knocks = pair.a.node().list_knocks(&pair.a.admin).await.expect("knocks");
-    assert!(knocks.iter().any(|knock| knock.attempt.enrollment == Some(c.id())));
+    assert!(knocks.iter().any(|knock| knock.enrollment == Some(c.id())));
 }
 
 #[tokio::test]
@@ -107,7 +132,10 @@ async fn b004_an_expired_link_code_is_refused_at_both_ends() {
     let early = pair.code(Direction::Bidirectional).await;
     accept(&pair.b, &early, "to-a").await.expect("a link");
     pair.clock.advance(Duration::from_hours(72));
-    assert_eq!(reason(carry::enroll(&pair.b, &pair.a).await), Reason::ProofInvalid);
+    assert_eq!(
+        reason(carry::enroll(&pair.b, &pair.a).await),
+        Reason::ProofInvalid
+    );
     let c = Party::founded("c", 3, pair.clock.clone()).await;
     assert_eq!(reason(accept(&c, &early, "to-a").await), Reason::CodeExpired);
 }
@@ -115,12 +143,23 @@ async fn b004_an_expired_link_code_is_refused_at_both_ends() {
 #[tokio::test]
 async fn b005_a_revoked_link_code_is_refused() {
     let pair = Pair::permitted().await;
-    let invited = pair.a.node().invite_link(&pair.a.admin, Direction::Bidirectional, None).await;
+    let invited = pair
+        .a
+        .node()
+        .invite_link(&pair.a.admin, Direction::Bidirectional, None)
+        .await;
     let invited = invited.expect("a code");
     accept(&pair.b, &invited.code, "to-a").await.expect("a link");
-    let removed = pair.a.node().remove_link(&pair.a.admin, &invited.id.to_string()).await;
+    let removed = pair
+        .a
+        .node()
+        .remove_link(&pair.a.admin, &invited.id.to_string())
+        .await;
     removed.expect("a revoked code");
-    assert_eq!(reason(carry::enroll(&pair.b, &pair.a).await), Reason::ProofInvalid);
+    assert_eq!(
+        reason(carry::enroll(&pair.b, &pair.a).await),
+        Reason::ProofInvalid
+    );
     assert!(pair.a.links().await.is_empty());
 }
 
@@ -129,7 +168,12 @@ async fn b010_the_own_link_code_is_refused() {
     let pair = Pair::permitted().await;
     let code = pair.code(Direction::Bidirectional).await;
     assert_eq!(reason(accept(&pair.a, &code, "to-self").await), Reason::CodeOwn);
-    let (_, problems) = pair.a.node().inspect_link_code(&pair.a.admin, &code).await.expect("a code");
+    let (_, problems) = pair
+        .a
+        .node()
+        .inspect_link_code(&pair.a.admin, &code)
+        .await
+        .expect("a code");
     assert!(problems.iter().any(|problem| problem.reason == Reason::CodeOwn));
 }
 
@@ -137,10 +181,20 @@ async fn b010_the_own_link_code_is_refused() {
 async fn b013_a_proof_is_for_one_link_and_one_session() {
     let pair = Pair::permitted().await;
     let code = pair.code(Direction::Bidirectional).await;
-    let other = pair.a.node().invite_link(&pair.a.admin, Direction::Bidirectional, None).await;
+    let other = pair
+        .a
+        .node()
+        .invite_link(&pair.a.admin, Direction::Bidirectional, None)
+        .await;
     let other = other.expect("a code").id;
     let link = accept(&pair.b, &code, "to-a").await.expect("a link");
-    let due = pair.b.node().enrollment_due(link, &[1; 32]).await.expect("a link").expect("a proof");
+    let due = pair
+        .b
+        .node()
+        .enrollment_due(link, &[1; 32])
+        .await
+        .expect("a link")
+        .expect("a proof");
     let attempt = |link, binding| EnrollAttempt {
         link,
         proof: due.proof,
@@ -150,10 +204,16 @@ async fn b013_a_proof_is_for_one_link_and_one_session() {
     };
     let who = pair.b.presented();
     for wrong in [attempt(due.link, [2; 32]), attempt(other, [1; 32])] {
-        assert_eq!(reason(pair.a.node().enroll(&who, wrong).await), Reason::ProofInvalid);
+        assert_eq!(
+            reason(pair.a.node().enroll(&who, wrong).await),
+            Reason::ProofInvalid
+        );
     }
     let unknown = attempt(link, [1; 32]);
-    assert_eq!(reason(pair.a.node().enroll(&who, unknown).await), Reason::ProofInvalid);
+    assert_eq!(
+        reason(pair.a.node().enroll(&who, unknown).await),
+        Reason::ProofInvalid
+    );
     let right = pair.a.node().enroll(&who, attempt(due.link, [1; 32])).await;
     right.expect("the right proof still works");
 }
@@ -163,10 +223,14 @@ async fn b023_a_lost_answer_to_the_proof_is_asked_for_again() {
     let pair = Pair::permitted().await;
     let code = pair.code(Direction::Bidirectional).await;
     accept(&pair.b, &code, "to-a").await.expect("a link");
-    let (_, answer) = carry::show_proof(&pair.b, &pair.a, [1; 32]).await.expect("a proof is due");
+    let (_, answer) = carry::show_proof(&pair.b, &pair.a, [1; 32])
+        .await
+        .expect("a proof is due");
     answer.expect("the proof is taken");
     assert!(established(&pair.a, &pair.b).await && !established(&pair.b, &pair.a).await);
-    carry::enroll(&pair.b, &pair.a).await.expect("the same enrollment repeats it");
+    carry::enroll(&pair.b, &pair.a)
+        .await
+        .expect("the same enrollment repeats it");
     assert!(established(&pair.b, &pair.a).await);
 }
 
@@ -175,7 +239,10 @@ async fn b044_a_link_name_is_taken_once() {
     let pair = Pair::permitted().await;
     let c = Party::founded("c", 3, pair.clock.clone()).await;
     let first = pair.code(Direction::Bidirectional).await;
-    let second = c.node().invite_link(&c.admin, Direction::Bidirectional, None).await;
+    let second = c
+        .node()
+        .invite_link(&c.admin, Direction::Bidirectional, None)
+        .await;
     accept(&pair.b, &first, "partner").await.expect("a link");
     let taken = accept(&pair.b, &second.expect("a code").code, "partner").await;
     assert_eq!(reason(taken), Reason::NameTaken);
@@ -185,9 +252,21 @@ async fn b044_a_link_name_is_taken_once() {
 async fn a_complete_link_has_no_use_for_another_code() {
     let pair = Pair::linked().await;
     let again = pair.code(Direction::Bidirectional).await;
-    assert_eq!(reason(accept(&pair.b, &again, "to-a-again").await), Reason::LinkExists);
-    let (_, problems) = pair.b.node().inspect_link_code(&pair.b.admin, &again).await.expect("a code");
-    assert!(problems.iter().any(|problem| problem.reason == Reason::LinkExists));
+    assert_eq!(
+        reason(accept(&pair.b, &again, "to-a-again").await),
+        Reason::LinkExists
+    );
+    let (_, problems) = pair
+        .b
+        .node()
+        .inspect_link_code(&pair.b.admin, &again)
+        .await
+        .expect("a code");
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.reason == Reason::LinkExists)
+    );
 }
 
 #[tokio::test]
@@ -197,7 +276,11 @@ async fn a_link_in_use_is_not_removed() {
     let link = pair.a.link_to(pair.b.id()).await.expect("a link").id.to_string();
     let refused = pair.a.node().remove_link(&pair.a.admin, &link).await;
     assert_eq!(reason(refused), Reason::LinkInUse);
-    let revoked = pair.a.node().revoke_connection(&pair.a.manager, invitation.id).await;
+    let revoked = pair
+        .a
+        .node()
+        .revoke_connection(&pair.a.manager, invitation.id)
+        .await;
     revoked.expect("a revoked request");
     let removed = pair.a.node().remove_link(&pair.a.admin, &link).await;
     removed.expect("nothing needs the link any more");
@@ -228,8 +311,13 @@ async fn b049_links_are_the_admins_and_officers_business() {
     for caller in [&pair.a.viewer, &pair.a.manager] {
         let invited = node.invite_link(caller, Direction::Bidirectional, None).await;
         assert_eq!(reason(invited), Reason::RoleInsufficient);
-        let accepted = node.accept_link(caller, "peerd", &"x".parse().expect("a name")).await;
+        let accepted = node
+            .accept_link(caller, "peerd", &"x".parse().expect("a name"))
+            .await;
         assert_eq!(reason(accepted), Reason::RoleInsufficient);
-        assert_eq!(reason(node.remove_link(caller, "x").await), Reason::RoleInsufficient);
+        assert_eq!(
+            reason(node.remove_link(caller, "x").await),
+            Reason::RoleInsufficient
+        );
     }
 }

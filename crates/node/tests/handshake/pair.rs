@@ -89,13 +89,13 @@ impl Pair {
     /// What a asks b for.
     pub(crate) async fn ask(&self, flow: Flow) -> Ask {
         let link = self.a.link_to(self.b.id()).await.expect("a link");
-        Ask {
-            space: "main".into(),
-            link: link.id.to_string(),
-            flow,
-            security: Security::unrestricted(),
-            lifetime: None,
-        }
+        ask_over(&link.id.to_string(), flow)
+    }
+
+    /// a asks for this flow.
+    pub(crate) async fn request_for(&self, flow: Flow) -> Result<Invitation<ConnectionId>, Error> {
+        let ask = self.ask(flow).await;
+        self.a.node().request_connection(&self.a.manager, ask).await
     }
 
     /// a's request, seen as an invitation.
@@ -114,7 +114,10 @@ impl Pair {
     /// b approves the code.
     pub(crate) async fn approve(&self, code: &str) -> Result<Connection, Error> {
         let b = &self.b;
-        let view = b.node().approve_connection(&b.manager, code, "main", None).await?;
+        let view = b
+            .node()
+            .approve_connection(&b.manager, code, "main", None)
+            .await?;
         Ok(view.connection)
     }
 
@@ -163,5 +166,16 @@ pub(crate) fn up_to(level: &str) -> Security {
     Security {
         classification: Some(level.parse().expect("a level")),
         ..Security::unrestricted()
+    }
+}
+
+/// What an operator asks for over this link.
+pub(crate) fn ask_over(link: &str, flow: Flow) -> Ask {
+    Ask {
+        space: "main".into(),
+        link: link.into(),
+        flow,
+        security: Security::unrestricted(),
+        lifetime: None,
     }
 }
