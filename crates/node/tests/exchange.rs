@@ -1,4 +1,9 @@
 //! Objects between two nodes without a network: a pump moves batches and acknowledgements.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test fails the test"
+)]
 
 #[path = "exchange/flow.rs"]
 mod flow;

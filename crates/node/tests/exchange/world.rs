@@ -120,12 +120,12 @@ impl World {
         let (a, b) = (&self.pair.a, &self.pair.b);
         for (from, to) in [(a, b), (b, a)] {
             let told = from.node().sharings(&peer(from, to).await).await.unwrap();
-            let hears = peer(to, from).await;
+            let teller = peer(to, from).await;
             for one in told {
-                let heard = to
+                let taken = to
                     .node()
-                    .receive_sharing(&hears, one.connection, one.revision, one.content);
-                heard.await.unwrap();
+                    .receive_sharing(&teller, one.connection, one.revision, one.content);
+                taken.await.unwrap();
             }
         }
     }
