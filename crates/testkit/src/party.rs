@@ -83,7 +83,7 @@ impl Party {
     }
 
     /// The node.
-    pub fn node(&self) -> &Node {
+    pub fn node(&self) -> &Arc<Node> {
         &self.kit().node
     }
 

@@ -244,7 +244,7 @@ impl Exporter {
             () = self.world.changed() => self.stale = true,
             moved = self.feed.changed() => {
                 if moved.is_err() {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         }

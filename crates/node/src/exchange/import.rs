@@ -293,7 +293,7 @@ impl Node {
                 };
                 match self.observe(&arrival.state).await {
                     Err(error) if error.reason() == Reason::ClockSkew => {
-                        return Ok(Err(Refused::new(Reason::ClockSkew, error)));
+                        return Ok(Err(Refused::new(Reason::ClockSkew, &error)));
                     }
                     observed => observed?,
                 }
@@ -306,7 +306,7 @@ impl Node {
         match outcome {
             Outcome::Unchanged => {}
             Outcome::Remove => (touched.now, touched.changed) = (None, true),
-            Outcome::Write(stored) => (touched.now, touched.changed) = (Some(stored), true),
+            Outcome::Write(stored) => (touched.now, touched.changed) = (Some(*stored), true),
         }
         Ok(Ok(()))
     }

@@ -16,7 +16,7 @@ use crate::object::stored::Stored;
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// It is now this.
-    Write(Stored),
+    Write(Box<Stored>),
     /// Nothing changes.
     Unchanged,
     /// The imported copy goes.
@@ -31,7 +31,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(reason: Reason, message: impl ToString) -> Refused {
+    pub(super) fn new(reason: Reason, message: &(impl ToString + ?Sized)) -> Refused {
         Refused {
             reason,
             message: message.to_string(),
@@ -57,7 +57,7 @@ impl From<MergeRefused> for Refused {
             MergeRefused::SourceOwned { .. } => Reason::SourceOwned,
             MergeRefused::TooLarge(_) => Reason::TooLarge,
         };
-        Refused::new(reason, refused)
+        Refused::new(reason, &refused)
     }
 }
 
@@ -124,15 +124,15 @@ impl Intake<'_> {
             received.ok_or_else(|| Refused::new(Reason::ObjectInvalid, "it crossed too many connections"))?;
         let adopted = self.check_owner(known)?;
         let key = ObjectKey::new(import.mapping.remote_type.clone(), key)
-            .map_err(|error| Refused::new(Reason::ObjectInvalid, error))?;
+            .map_err(|error| Refused::new(Reason::ObjectInvalid, &error))?;
         let ours = (self.me, known.map(|known| &known.state));
         let translated = translate(&key, incoming, &import.mapping, import.lanes, local, ours)?;
         let Some(known) = known else {
-            return Ok(Outcome::Write(Stored {
+            return Ok(Outcome::Write(Box::new(Stored {
                 state: translated.state,
                 provenance: received,
                 clean: true,
-            }));
+            })));
         };
         let merged = merge(&known.state, &translated.state)?;
         if !merged.changed && !adopted {
@@ -155,11 +155,11 @@ impl Intake<'_> {
             known.provenance.shortest(received)
         };
         let clean = merged.state == translated.state && provenance.via == Some(connection.id);
-        Ok(Outcome::Write(Stored {
+        Ok(Outcome::Write(Box::new(Stored {
             state: merged.state,
             provenance,
             clean,
-        }))
+        })))
     }
 
     /// Decides on a retraction: only a copy that came over this connection goes.

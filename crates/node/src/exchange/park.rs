@@ -104,15 +104,12 @@ impl Node {
         after: Option<ParkedId>,
         limit: usize,
     ) -> Result<(Vec<Parked>, Option<ParkedId>), Error> {
-        let prefix = match connection {
-            Some(id) => {
-                self.connection_for(caller, Action::MappingList, id).await?;
-                Parked::prefix(id)
-            }
-            None => {
-                self.authorize(caller, Action::ParkedList, None).await?;
-                vec![0]
-            }
+        let prefix = if let Some(id) = connection {
+            self.connection_for(caller, Action::MappingList, id).await?;
+            Parked::prefix(id)
+        } else {
+            self.authorize(caller, Action::ParkedList, None).await?;
+            vec![0]
         };
         let mut listed = Vec::new();
         let mut after = after.map(|id| Bytes::from(Parked::key_of(id)));

@@ -26,7 +26,7 @@ impl Work {
         let waits = self.topics.iter_mut().map(|topic| Box::pin(topic.changed()));
         // A sender that is gone means that the node is, and whoever waits for it with it.
         if futures::future::select_all(waits).await.0.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         self.take_changed();
     }

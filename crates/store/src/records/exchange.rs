@@ -176,8 +176,7 @@ pub struct Parked {
 impl Parked {
     /// What the keys of a connection's parked objects start with.
     pub fn prefix(connection: ConnectionId) -> Vec<u8> {
-        let [.., a, b, c, d, e, f, g, h] = *connection.as_bytes();
-        vec![0, a, b, c, d, e, f, g, h]
+        [&[0], &connection.as_bytes()[8..]].concat()
     }
 
     /// The id of an object's parking place.

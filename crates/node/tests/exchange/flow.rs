@@ -1,0 +1,219 @@
+//! What goes, what does not, and what is said again.
+
+use bytes::Bytes;
+use peerd_core::Reason;
+use peerd_core::policy::Side;
+use peerd_core::security::Security;
+use peerd_node::exchange::{Change, Exporter, Position};
+use peerd_testkit::Party;
+
+use crate::world::{BOTH, World, at, count, create, drain, edit, name, peer, ready};
+
+async fn classify(party: &Party, key: &str, level: Option<&str>) {
+    let security = Security {
+        classification: level.map(|level| level.parse().unwrap()),
+        ..Security::unrestricted()
+    };
+    let set = party
+        .node()
+        .set_object_security(&party.admin, &at(key), &security)
+        .await;
+    set.unwrap();
+}
+
+#[tokio::test]
+async fn b050_first_a_snapshot_then_what_changes() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    for n in 0..1_200 {
+        create(a, &format!("K{n}"), "first").await;
+    }
+    let mut importer = world.importer(a, b).await;
+    let mut exporter = world.exporter(a, b, &importer).await;
+    assert_eq!(drain(&mut exporter, &mut importer).await, (1_200, 0));
+    assert_eq!(count(b).await, 1_200);
+    edit(a, "K7", "second").await;
+    assert_eq!(drain(&mut exporter, &mut importer).await, (1, 0));
+    assert_eq!(name(b, "K7").await, name(a, "K7").await);
+}
+
+#[tokio::test]
+async fn b055_a_stream_resumes_where_the_importer_stands() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    assert_eq!(world.forth().await, (1, 0));
+    create(a, "JFK", "Kennedy").await;
+    assert_eq!(world.forth().await, (1, 0));
+    assert_eq!(world.forth().await, (0, 0));
+    assert_eq!(count(b).await, 2);
+}
+
+#[tokio::test]
+async fn b056_a_foreign_position_leads_to_everything_once_more() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    world.forth().await;
+    let foreign = Position(Bytes::from_static(b"from another epoch"));
+    let mut exporter = Exporter::open(a.node(), &peer(a, b).await, world.flow(), foreign.clone())
+        .await
+        .unwrap();
+    let batch = ready(&mut exporter).expect("everything");
+    assert_eq!((batch.items.len(), &batch.previous), (1, &foreign));
+}
+
+#[tokio::test]
+async fn b057_a_gap_is_refused_and_a_repeated_batch_is_answered_as_before() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    let mut importer = world.importer(a, b).await;
+    let mut exporter = world.exporter(a, b, &importer).await;
+    let first = ready(&mut exporter).expect("a batch");
+    create(a, "JFK", "Kennedy").await;
+    let second = ready(&mut exporter).expect("a batch");
+    let gap = importer.apply(second.clone()).await.unwrap_err();
+    assert_eq!(gap.reason(), Reason::PeerMisbehaved);
+    let ack = importer.apply(first.clone()).await.unwrap();
+    assert_eq!(importer.apply(first).await.unwrap(), ack);
+    importer.apply(second).await.unwrap();
+    assert_eq!(count(b).await, 2);
+}
+
+#[tokio::test]
+async fn b058_what_was_sent_and_never_committed_is_sent_again() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    let importer = world.importer(a, b).await;
+    let lost = ready(&mut world.exporter(a, b, &importer).await);
+    assert_eq!(lost.expect("a batch").items.len(), 1);
+    assert_eq!(world.forth().await, (1, 0));
+}
+
+#[tokio::test]
+async fn b085_edits_both_ways_converge_and_do_not_echo() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    assert_eq!(world.forth().await, (1, 0));
+    assert_eq!(world.back().await, (0, 0), "what came is not sent back");
+    edit(b, "EWR", "from b").await;
+    assert_eq!(world.back().await, (1, 0));
+    world.forth().await;
+    assert_eq!((world.forth().await, world.back().await), ((0, 0), (0, 0)));
+    edit(a, "EWR", "one").await;
+    edit(b, "EWR", "two").await;
+    for _ in 0..3 {
+        world.forth().await;
+        world.back().await;
+    }
+    assert_eq!(name(a, "EWR").await, name(b, "EWR").await);
+    assert_eq!((world.forth().await, world.back().await), ((0, 0), (0, 0)));
+}
+
+#[tokio::test]
+async fn b101_what_is_too_secret_is_not_named_and_what_became_so_is_retracted() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    create(a, "AREA51", "nothing").await;
+    classify(a, "AREA51", Some("secret")).await;
+    assert_eq!(world.forth().await, (1, 0));
+    classify(a, "EWR", Some("secret")).await;
+    assert_eq!(world.forth().await, (0, 1));
+    assert_eq!(count(b).await, 0);
+    classify(a, "EWR", None).await;
+    assert_eq!(world.forth().await, (1, 0));
+    assert_eq!(count(b).await, 1);
+}
+
+#[tokio::test]
+async fn b106_a_policy_revoked_stops_the_stream_before_its_next_batch() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    let mut importer = world.importer(a, b).await;
+    let mut exporter = world.exporter(a, b, &importer).await;
+    drain(&mut exporter, &mut importer).await;
+    world.forbid(a, Side::Egress).await;
+    create(a, "EWR", "Newark").await;
+    assert_eq!(drain(&mut exporter, &mut importer).await, (0, 0));
+    assert!(
+        a.node()
+            .flows(&peer(a, b).await)
+            .await
+            .unwrap()
+            .exports
+            .is_empty()
+    );
+    a.permit(Side::Egress, b.id()).await;
+    assert_eq!(drain(&mut exporter, &mut importer).await, (1, 0));
+    world.forbid(b, Side::Ingress).await;
+    importer.until_denied().await;
+}
+
+#[tokio::test]
+async fn b053_what_is_shared_no_more_goes_even_if_it_is_heard_later() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    create(b, "LHR", "Heathrow").await;
+    world.forth().await;
+    assert_eq!(count(b).await, 2);
+    let unshared = a
+        .node()
+        .unshare_type(&a.manager, world.connection, "airport")
+        .await;
+    unshared.unwrap();
+    world.tell().await;
+    b.node().remove_due_imports().await.unwrap();
+    assert_eq!((count(b).await, name(b, "LHR").await.is_some()), (1, true));
+    world.share(a, BOTH).await;
+    world.tell().await;
+    assert_eq!(world.forth().await, (1, 0), "it comes again");
+}
+
+#[tokio::test]
+async fn b060_one_poison_item_is_parked_and_the_rest_goes_on() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    create(a, "JFK", "Kennedy").await;
+    let mut importer = world.importer(a, b).await;
+    let mut exporter = world.exporter(a, b, &importer).await;
+    let mut batch = ready(&mut exporter).expect("a batch");
+    batch.items[0].change = Change::State(Bytes::from_static(b"\0poison"));
+    let ack = importer.apply(batch).await.unwrap();
+    assert_eq!(ack.refusals.len(), 1);
+    assert_eq!(count(b).await, 1);
+    let (parked, _) = b
+        .node()
+        .list_parked(&b.manager, Some(world.connection), None, 10)
+        .await
+        .unwrap();
+    assert_eq!(parked.len(), 1);
+    let retried = b.node().retry_parked(&b.manager, parked[0].id).await.unwrap();
+    assert!(!retried.applied);
+    edit(a, &parked[0].key, "well again").await;
+    drain(&mut exporter, &mut importer).await;
+    let (parked, _) = b.node().list_parked(&b.manager, None, None, 10).await.unwrap();
+    assert_eq!((parked, count(b).await), (Vec::new(), 2));
+}
+
+#[tokio::test]
+async fn nothing_flows_that_one_side_did_not_share() {
+    let world = World::joined(Security::unrestricted()).await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    world.share(a, BOTH).await;
+    world.tell().await;
+    let (out, into) = (
+        a.node().flows(&peer(a, b).await).await.unwrap(),
+        b.node().flows(&peer(b, a).await).await.unwrap(),
+    );
+    assert!(out.exports.is_empty() && into.imports.is_empty());
+    world.share(b, BOTH).await;
+    world.tell().await;
+    let into = b.node().flows(&peer(b, a).await).await.unwrap();
+    assert_eq!(into.imports, [world.flow()]);
+}

@@ -1,0 +1,197 @@
+//! Two joined parties with airports, and the pump between them.
+
+use std::collections::BTreeMap;
+
+use futures::FutureExt as _;
+use peerd_core::ConnectionId;
+use peerd_core::policy::Side;
+use peerd_core::security::Security;
+use peerd_node::exchange::{Ack, Batch, Change, Exporter, Flow, Importer};
+use peerd_node::object::{Edits, ObjectAt};
+use peerd_node::peer::{Peer, Recognised};
+use peerd_node::sharing::Ways;
+use peerd_testkit::Party;
+
+use crate::pair::Pair;
+
+pub(crate) const BOTH: Ways = Ways {
+    export: true,
+    import: true,
+};
+
+pub(crate) struct World {
+    pub(crate) pair: Pair,
+    pub(crate) connection: ConnectionId,
+}
+
+pub(crate) async fn peer(party: &Party, other: &Party) -> Peer {
+    match party.node().recognise(&other.presented()).await.unwrap() {
+        Recognised::Peer(peer) => peer,
+        Recognised::Stranger => panic!("no peer"),
+    }
+}
+
+pub(crate) fn at(key: &str) -> ObjectAt {
+    ObjectAt {
+        space: "main".into(),
+        object_type: "airport".into(),
+        key: key.into(),
+    }
+}
+
+fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect()
+}
+
+pub(crate) async fn create(party: &Party, key: &str, name: &str) {
+    let values = texts(&[("faa", key), ("name", name)]);
+    let made = party
+        .node()
+        .create_object(&party.admin, "main", "airport", &values)
+        .await;
+    made.unwrap();
+}
+
+pub(crate) async fn edit(party: &Party, key: &str, name: &str) {
+    let edits = Edits {
+        set: texts(&[("name", name)]),
+        clear: Vec::new(),
+    };
+    let edited = party.node().edit_object(&party.admin, &at(key), &edits).await;
+    edited.unwrap();
+}
+
+/// The name of an airport as a reader sees it; `None` when there is no such airport.
+pub(crate) async fn name(party: &Party, key: &str) -> Option<String> {
+    let found = party.node().object(&party.admin, &at(key)).await.ok()?;
+    Some(format!("{:?}", found.properties.get("name")?))
+}
+
+pub(crate) async fn count(party: &Party) -> u64 {
+    let count = party.node().count_objects(&party.admin, "main", "airport").await;
+    count.unwrap()
+}
+
+impl World {
+    /// Joined, with an ontology on both sides, nothing shared.
+    pub(crate) async fn joined(security: Security) -> World {
+        let pair = Pair::linked().await;
+        let file = r#"{"object_types": [{"name": "airport", "primary_key": "faa",
+            "properties": {"faa": "string", "name": {"type": "string", "nullable": true}}}]}"#;
+        let file = serde_json::from_str(file).unwrap();
+        for party in [&pair.a, &pair.b] {
+            let applied = party.node().apply_ontology(&party.admin, "main", &file).await;
+            applied.unwrap();
+        }
+        let invitation = pair.request_with(security).await;
+        pair.approve(&invitation.code).await.unwrap();
+        pair.carry().await;
+        let connection = invitation.id;
+        let activated = pair
+            .a
+            .node()
+            .activate_connection(&pair.a.manager, connection)
+            .await;
+        activated.unwrap();
+        pair.carry().await;
+        World { pair, connection }
+    }
+
+    /// The same with airports shared both ways.
+    pub(crate) async fn shared() -> World {
+        let world = World::joined(Security::unrestricted()).await;
+        world.share(&world.pair.a, BOTH).await;
+        world.share(&world.pair.b, BOTH).await;
+        world.tell().await;
+        world
+    }
+
+    pub(crate) async fn share(&self, party: &Party, ways: Ways) {
+        let types = ["airport".to_owned()];
+        let shared = party
+            .node()
+            .share_types(&party.manager, self.connection, &types, ways)
+            .await;
+        shared.unwrap();
+    }
+
+    /// Each side tells the other what it shares.
+    pub(crate) async fn tell(&self) {
+        let (a, b) = (&self.pair.a, &self.pair.b);
+        for (from, to) in [(a, b), (b, a)] {
+            let told = from.node().sharings(&peer(from, to).await).await.unwrap();
+            let teller = peer(to, from).await;
+            for one in told {
+                let taken = to
+                    .node()
+                    .receive_sharing(&teller, one.connection, one.revision, one.content);
+                taken.await.unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        Flow {
+            connection: self.connection,
+            object_type: "airport".into(),
+        }
+    }
+
+    pub(crate) async fn importer(&self, from: &Party, to: &Party) -> Importer {
+        let opened = Importer::open(to.node(), &peer(to, from).await, self.flow()).await;
+        opened.unwrap()
+    }
+
+    pub(crate) async fn exporter(&self, from: &Party, to: &Party, importer: &Importer) -> Exporter {
+        let position = importer.position().clone();
+        let opened = Exporter::open(from.node(), &peer(from, to).await, self.flow(), position).await;
+        opened.unwrap()
+    }
+
+    /// One stream from where the importer stands to its end: how many states and how many retractions went.
+    pub(crate) async fn pump(&self, from: &Party, to: &Party) -> (usize, usize) {
+        let mut importer = self.importer(from, to).await;
+        let mut exporter = self.exporter(from, to, &importer).await;
+        drain(&mut exporter, &mut importer).await
+    }
+
+    /// a to b.
+    pub(crate) async fn forth(&self) -> (usize, usize) {
+        self.pump(&self.pair.a, &self.pair.b).await
+    }
+
+    /// b to a.
+    pub(crate) async fn back(&self) -> (usize, usize) {
+        self.pump(&self.pair.b, &self.pair.a).await
+    }
+
+    pub(crate) async fn forbid(&self, party: &Party, side: Side) {
+        let other = if party.id() == self.pair.a.id() {
+            self.pair.b.id()
+        } else {
+            self.pair.a.id()
+        };
+        party.forbid(side, other).await;
+    }
+}
+
+/// The next batch, if there is one without anything else happening: the in-memory store never makes anyone wait.
+pub(crate) fn ready(exporter: &mut Exporter) -> Option<Batch> {
+    exporter.next().now_or_never().map(Result::unwrap)
+}
+
+/// Moves every batch that is ready, with its acknowledgement.
+pub(crate) async fn drain(exporter: &mut Exporter, importer: &mut Importer) -> (usize, usize) {
+    let mut moved = (0, 0);
+    while let Some(batch) = ready(exporter) {
+        for item in &batch.items {
+            match item.change {
+                Change::State(_) => moved.0 += 1,
+                Change::Retraction => moved.1 += 1,
+            }
+        }
+        let ack: Ack = importer.apply(batch).await.unwrap();
+        exporter.acknowledged(ack).await.unwrap();
+    }
+    moved
+}
