@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use peerd_core::link::{Address, Host, Link, Remote};
+use peerd_core::signature::PublicKey;
 use peerd_core::{EnrollmentId, Reason};
 use peerd_identity::{ExpectedIdentities, Refusal as IdentityRefusal, refusal_of};
 use peerd_node::Error;
@@ -169,7 +170,7 @@ async fn handshake(shared: &Shared, remote: &Remote, place: Place) -> Result<Dia
 }
 
 fn config(shared: &Shared, remote: &Remote) -> Result<Arc<ClientConfig>, Error> {
-    let expected: ExpectedIdentities = remote.keys.iter().map(|key| key.enrollment_id()).collect();
+    let expected: ExpectedIdentities = remote.keys.iter().map(PublicKey::enrollment_id).collect();
     let (leaf, clock) = (&shared.runtime.leaf, &shared.runtime.clock);
     peerd_identity::client_config(Arc::clone(leaf), expected, Arc::clone(clock))
         .map_err(|error| Error::of(Reason::Internal).because(error))

@@ -62,7 +62,7 @@ pub(crate) async fn dial(shared: Arc<Shared>) {
         }
         tokio::select! {
             () = soft.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            moved = changes.changed() => if moved.is_err() { return },
         }
     }
 }
@@ -124,7 +124,7 @@ async fn turn(shared: &Shared, link: LinkId, policies: &mut watch::Receiver<u64>
         tokio::select! {
             () = due => return Ok(Origin::Schedule),
             _ = changes.changed() => {}
-            changed = policies.changed() => if changed.is_ok() { policies.mark_changed() },
+            moved = policies.changed() => if moved.is_ok() { policies.mark_changed() },
         }
     }
 }
@@ -147,9 +147,10 @@ async fn attempt(
     let dialled = match outcome {
         Ok(dialled) => dialled,
         Err(Missed { error, denied_here }) => {
-            let failure = match denied_here {
-                true => backoff::Failure::RefusedHere(error.reason()),
-                false => failure(error.reason()),
+            let failure = if denied_here {
+                backoff::Failure::RefusedHere(error.reason())
+            } else {
+                failure(error.reason())
             };
             return missed(shared, &link, origin, (failure, told(&error))).await;
         }
@@ -227,7 +228,7 @@ async fn serve(shared: &Arc<Shared>, link: &Link, mut dialled: Dialled) -> Refus
         Err(_) => return Refusal::new(Reason::PeerUnreachable, "no answer to our hello in time"),
     };
     let incoming = incoming.map(|next| next.map(|ControlResponse { frame }| frame));
-    let line = Line {
+    let ends = Line {
         incoming: incoming.boxed(),
         frames,
         opener: Some(Opener {
@@ -236,7 +237,7 @@ async fn serve(shared: &Arc<Shared>, link: &Link, mut dialled: Dialled) -> Refus
             client: dialled.client,
         }),
     };
-    session.run(line).await
+    session.run(ends).await
 }
 
 /// The peer at the far end, after it has accepted our proof if it needs one.

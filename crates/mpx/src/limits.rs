@@ -39,7 +39,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(10),
-            receipt_timeout: Duration::from_secs(60),
+            receipt_timeout: Duration::from_mins(1),
             retry_after: Duration::from_secs(30),
             linger: Duration::from_millis(500),
             streams_max: 256,

@@ -106,16 +106,16 @@ impl Session {
     }
 
     /// Runs to the end and says why it ended. The side that dialled has sent its hello already.
-    pub(crate) async fn run(self, mut line: Line) -> Refusal {
+    pub(crate) async fn run(self, mut ends: Line) -> Refusal {
         let (node, soft) = (Arc::clone(self.shared.node()), self.shared.runtime.soft.clone());
         let opening = async {
-            self.meet(&mut line).await?;
+            self.meet(&mut ends).await?;
             let (link, them) = (self.peer.link(), self.peer.enrollment());
             let entry = self.shared.registry.enter(link, them, self.dialler);
             let entry = entry.ok_or_else(|| Refusal::new(Reason::LinkExists, "another session stays"))?;
             if self.dialler == Dialler::Them {
                 let hello = self.hello().await.map_err(|error| told(&error))?;
-                line.frames.send(Frame::Hello(hello)).await.map_err(|_| lost())?;
+                ends.frames.send(Frame::Hello(hello)).await.map_err(|_| lost())?;
             }
             Ok(entry)
         };
@@ -143,7 +143,7 @@ impl Session {
             biased;
             () = soft.cancelled() => stopping(),
             () = entry.replaced.cancelled() => Refusal::new(Reason::LinkExists, "a newer session took over"),
-            refusal = self.live(line) => refusal,
+            refusal = self.live(ends) => refusal,
         };
         tracing::info!(%link, number, reason = %refusal.reason, told = refusal.message, "session ended");
         self.conn.over.cancel();
@@ -154,9 +154,9 @@ impl Session {
     }
 
     /// Reads the other side's hello.
-    async fn meet(&self, line: &mut Line) -> Result<(), Refusal> {
+    async fn meet(&self, ends: &mut Line) -> Result<(), Refusal> {
         let limit = self.shared.limits().answer_timeout;
-        let first = timeout(limit, line.incoming.next())
+        let first = timeout(limit, ends.incoming.next())
             .await
             .map_err(|_| misbehaved("no hello in time"))?;
         let frame = first.ok_or_else(lost)?.map_err(|status| said(&status))?;
@@ -182,12 +182,12 @@ impl Session {
     }
 
     /// Everything between the hellos and the end.
-    async fn live(&self, line: Line) -> Refusal {
+    async fn live(&self, ends: Line) -> Refusal {
         let Line {
             incoming,
             frames,
             opener,
-        } = line;
+        } = ends;
         if self.dialler == Dialler::Them
             && let Err(error) = self
                 .shared
@@ -202,7 +202,7 @@ impl Session {
             at: Instant::now(),
             beat: 0,
         });
-        let (notes, noted) = mpsc::channel(reader::NOTES_WAITING_MAX);
+        let (notes, waiting) = mpsc::channel(reader::NOTES_WAITING_MAX);
         let (our_flows, ours) = watch::channel(Flows::default());
         let (their_flows, theirs) = watch::channel(Flows::default());
         let reader = reader::Reader {
@@ -225,7 +225,7 @@ impl Session {
         };
         tokio::select! {
             refusal = reader.read(incoming) => refusal,
-            refusal = writer.write(noted) => refusal,
+            refusal = writer.write(waiting) => refusal,
             refusal = self.watch_silence(watched) => refusal,
             refusal = self.watch_policy() => refusal,
             () = streams => lost(),

@@ -61,7 +61,7 @@ impl Writer<'_> {
                     number += 1;
                     self.beat(number).await?;
                 }
-                note = notes.recv() => match note.ok_or_else(lost)? {
+                next = notes.recv() => match next.ok_or_else(lost)? {
                     Note::Send(frame) => self.send(frame).await?,
                     Note::Answered(receipt) => {
                         let Some(Sent { message, .. }) = sent.take() else {

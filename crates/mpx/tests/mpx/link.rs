@@ -1,7 +1,13 @@
 //! A link and a connection, from the code to the end.
 
+use std::collections::BTreeMap;
+
+use peerd_core::ConnectionId;
 use peerd_core::link::{Direction, Status};
+use peerd_core::ontology::OntologyFile;
 use peerd_core::peering::Stage;
+use peerd_node::object::ObjectAt;
+use peerd_node::sharing::Ways;
 use peerd_testkit::eventually;
 
 use crate::site::{Plan, SPACE, Site, linked, linked_by};
@@ -45,6 +51,71 @@ async fn one_code_links_and_a_connection_goes_through_its_handshake() {
         (waiting == 0).then_some(())
     })
     .await;
+}
+
+/// A connection from `a` to `b` that both call active.
+async fn peered(a: &Site, b: &Site) -> ConnectionId {
+    let ask = a.node.request_connection(&a.caller, a.ask().await).await;
+    let invitation = ask.unwrap();
+    let approved = b
+        .node
+        .approve_connection(&b.caller, &invitation.code, SPACE, None)
+        .await;
+    approved.unwrap();
+    eventually("the approval at the originator", async || {
+        matches!(stage(a).await?, Stage::Approved { .. }).then_some(())
+    })
+    .await;
+    let activated = a.node.activate_connection(&a.caller, invitation.id).await;
+    activated.unwrap();
+    eventually("the activation at the importer", async || {
+        matches!(stage(b).await?, Stage::Active { .. }).then_some(())
+    })
+    .await;
+    invitation.id
+}
+
+#[tokio::test]
+async fn objects_go_both_ways_whoever_dialled() {
+    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+    let file = r#"{"object_types": [{"name": "airport", "primary_key": "faa", "properties": {
+        "faa": "string", "name": {"type": "string", "nullable": true}}}]}"#;
+    let ontology: OntologyFile = serde_json::from_str(file).unwrap();
+    for site in [&a, &b] {
+        site.node
+            .apply_ontology(&site.caller, SPACE, &ontology)
+            .await
+            .unwrap();
+    }
+    let connection = peered(&a, &b).await;
+    for site in [&a, &b] {
+        let ways = Ways {
+            export: true,
+            import: true,
+        };
+        let types = ["airport".to_owned()];
+        site.node
+            .share_types(&site.caller, connection, &types, ways)
+            .await
+            .unwrap();
+    }
+    for (from, to, key) in [(&a, &b, "LGA"), (&b, &a, "JFK")] {
+        let properties = BTreeMap::from([("faa".to_owned(), key.to_owned())]);
+        let made = from
+            .node
+            .create_object(&from.caller, SPACE, "airport", &properties)
+            .await;
+        made.unwrap();
+        let at = ObjectAt {
+            space: SPACE.to_owned(),
+            object_type: "airport".to_owned(),
+            key: key.to_owned(),
+        };
+        eventually("the object on the other side", async || {
+            to.node.object(&to.caller, &at).await.ok().map(drop)
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use peerd_core::Reason;
 use peerd_core::link::{Direction, Status};
+use peerd_node::policy::PolicyDecision;
 use peerd_testkit::{TestClock, eventually};
 
-use crate::site::{Plan, Site, linked_by};
+use crate::site::{INGRESS, Plan, Site, linked_by};
 
 #[tokio::test]
 async fn a_policy_that_ends_takes_the_session_with_it() {
@@ -33,6 +34,27 @@ async fn a_policy_that_ends_takes_the_session_with_it() {
     let failure = b.link().await.unwrap().life.failure.unwrap();
     assert_eq!(failure.reason, Reason::IngressDenied);
     assert!(failure.refused);
+}
+
+#[tokio::test]
+async fn a_policy_that_is_revoked_takes_the_session_with_it_and_a_new_one_brings_it_back() {
+    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+    let began = std::time::Instant::now();
+    let decide = async |decision| a.node.decide_policy(&a.caller, INGRESS, decision).await.unwrap();
+    decide(PolicyDecision::Pause).await;
+    eventually("both sides to be apart", async || {
+        let here = a.node.presence().of(a.link_id().await).session.is_none();
+        let there = b.link().await?.life.failure?.reason == Reason::IngressDenied;
+        (here && there).then_some(())
+    })
+    .await;
+    // One second is promised; a busy test machine gets more.
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    decide(PolicyDecision::Resume).await;
+    // The other side does not learn of it by itself before the cap; its operator asks.
+    let link = b.link_id().await.to_string();
+    b.node.dial_link(&b.caller, &link).await.unwrap();
+    b.connected_after(1).await;
 }
 
 #[tokio::test]

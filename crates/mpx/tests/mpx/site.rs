@@ -28,6 +28,8 @@ use tokio_util::task::TaskTracker;
 /// The name of the other side's link, and of everyone's space.
 pub(crate) const THERE: &str = "there";
 pub(crate) const SPACE: &str = "space";
+/// The policy that lets others in.
+pub(crate) const INGRESS: PolicyId = PolicyId::from_bytes([4; 16]);
 
 /// Mirrors the node's own record, which operators set.
 #[derive(Serialize, Deserialize)]
