@@ -39,10 +39,10 @@ pub async fn run(dir: Option<PathBuf>, exit: bool) -> anyhow::Result<()> {
         Some(dir) => std::path::absolute(dir)?,
         None => temporary.path().to_owned(),
     };
-    let mut hub = Side::start(&root, "hub", "Harbor Hospital").await?;
-    let mut edge = Side::start(&root, "edge", "Ridge Clinic").await?;
+    let hub = Side::start(&root, "hub", "Harbor Hospital").await?;
+    let edge = Side::start(&root, "edge", "Ridge Clinic").await?;
     let told = tokio::select! {
-        told = story::tell(&mut hub, &mut edge) => told,
+        told = story::tell(&hub, &edge) => told,
         _ = futures::StreamExt::next(&mut signals) => Ok(()),
     };
     if told.is_ok() && !exit {

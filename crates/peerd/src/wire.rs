@@ -60,7 +60,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tasks,
     } = parts;
     let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
-    let ports = Ports {
+    let stands_on = Ports {
         store,
         clock: Arc::clone(&clock),
         rng: Arc::new(OsRng),
@@ -68,7 +68,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         verifier: Arc::new(EcdsaVerifier),
         certificate: identity.certificate_der().to_vec(),
     };
-    let node = Node::open(ports, settings(config, listeners.mpx.local_addr()?)).await?;
+    let node = Node::open(stands_on, settings(config, listeners.mpx.local_addr()?)).await?;
     first_start(config, &node).await?;
 
     let (leaf_expires_at, expiry) = watch::channel(leaf.expires_at());

@@ -15,7 +15,7 @@ use super::narrate::{step, told};
 const AIRPORTS: &str = include_str!("../../../../deploy/samples/airports.csv");
 const ONTOLOGY: &str = include_str!("../../../../deploy/samples/airport.json");
 
-pub(super) async fn tell(hub: &mut Side, edge: &mut Side) -> anyhow::Result<()> {
+pub(super) async fn tell(hub: &Side, edge: &Side) -> anyhow::Result<()> {
     let ids = meet(hub, edge).await?;
     let code = deny(hub, edge).await?;
     let policies = allow(hub, edge, &ids).await?;
