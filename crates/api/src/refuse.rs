@@ -48,12 +48,19 @@ pub(crate) fn opened<T>(mut request: Request<T>) -> Result<(Caller, T), Status> 
 
 /// Puts the call's id on its answer. An answer that is a fault of ours says nothing else.
 pub(crate) fn with_request_id(mut response: http::Response<Body>, id: &str) -> http::Response<Body> {
-    let failed = Status::from_header_map(response.headers()).map(|status| refusal(&status));
-    if let Some(failed) = failed.filter(|failed| failed.reason.code() == Code::Internal) {
-        let message = format!("a fault of this daemon; request {id} finds it in the log");
-        let mut told = Refusal::new(failed.reason, message);
-        told.details.insert("request_id".to_owned(), id.to_owned());
-        response = status(told).into_http();
+    let failed = Status::from_header_map(response.headers());
+    match failed.map(|status| (status.code(), refusal(&status))) {
+        Some((_, failed)) if failed.reason.code() == Code::Internal => {
+            let message = format!("a fault of this daemon; request {id} finds it in the log");
+            let mut told = Refusal::new(failed.reason, message);
+            told.details.insert("request_id".to_owned(), id.to_owned());
+            response = status(told).into_http();
+        }
+        // Not one of ours: the transport says so of a message over the limit.
+        Some((tonic::Code::OutOfRange, failed)) => {
+            response = status(Refusal::new(Reason::TooLarge, failed.message)).into_http();
+        }
+        _ => {}
     }
     if let Ok(value) = http::HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -153,7 +153,7 @@ async fn b105_a_malformed_policy_is_refused_by_field() {
                     it.expires_in = Some(prost_types::Duration {
                         seconds: -1,
                         nanos: 0,
-                    })
+                    });
                 }),
                 "expires_in",
             ),

@@ -1,4 +1,5 @@
 //! The operator API over a real socket: who gets in, and what the calls do.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admin;
 mod denied;
@@ -56,7 +57,7 @@ impl Served {
         let channel = Endpoint::from_shared(format!("http://{addr}"))
             .unwrap()
             .connect_lazy();
-        let served = Served {
+        let running = Served {
             kit,
             channel,
             admin: token.expose().to_string(),
@@ -64,7 +65,7 @@ impl Served {
         };
         tokio::select! {
             ended = server.serve(listener, std::future::pending()) => panic!("the server ended: {ended:?}"),
-            () = story(&served) => {}
+            () = story(&running) => {}
         }
     }
 

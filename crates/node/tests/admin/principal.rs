@@ -64,10 +64,10 @@ async fn a_revoked_token_is_refused_and_the_name_is_free_again() {
     let node = org.node();
     let (mia, token) = org.principal("mia", Role::Viewer).await;
     assert!(node.authenticate(&token.expose()).await.is_ok());
-    let taken = node
+    let again = node
         .create_principal(&org.admin, name("mia"), Role::Viewer, Some("flights"))
         .await;
-    assert_eq!(taken.unwrap_err().reason(), Reason::NameTaken);
+    assert_eq!(again.unwrap_err().reason(), Reason::NameTaken);
 
     let revoked = node.revoke_principal(&org.admin, "mia").await.unwrap();
     assert_eq!(
