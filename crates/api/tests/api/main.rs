@@ -21,7 +21,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 /// An enrollment that serves its API.
@@ -74,8 +74,9 @@ impl Served {
         InterceptedService::new(self.channel.clone(), Bearer(self.admin.clone()))
     }
 
-    /// A call of any method with an empty message.
-    async fn call(&self, path: &str, token: Option<&str>) -> Result<tonic::Response<()>, Status> {
+    /// A call of any method with an empty message. A stream that has begun is not read: some never end by themselves,
+    /// and a refusal comes before the first item.
+    async fn call(&self, path: &str, token: Option<&str>) -> Result<Response<Streaming<()>>, Status> {
         let mut request = Request::new(());
         if let Some(token) = token {
             let value: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
@@ -84,7 +85,10 @@ impl Served {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await.unwrap();
         let path: PathAndQuery = path.parse().unwrap();
-        client.unary(request, path, ProstCodec::<(), ()>::default()).await
+        let request = request.map(|()| tokio_stream::once(()));
+        client
+            .streaming(request, path, ProstCodec::<(), ()>::default())
+            .await
     }
 
     /// How such a call is refused.
