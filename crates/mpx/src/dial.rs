@@ -1,6 +1,6 @@
 //! Dialling: one task for each link that this side may dial keeps it connected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(crate) async fn dial(shared: Arc<Shared>) {
         changes.mark_unchanged();
         match shared.node().dialable_links().await {
             Ok(links) => {
-                let links: Vec<LinkId> = links.iter().map(|link| link.id).collect();
+                let links: BTreeSet<LinkId> = links.iter().map(|link| link.id).collect();
                 tended.retain(|id, gone| {
                     let stays = links.contains(id);
                     if !stays {
@@ -98,22 +98,24 @@ async fn turn(shared: &Shared, link: LinkId, policy_changed: bool) -> Result<Ori
     let mut changes = node.presence().changes();
     let mut policy_changed = policy_changed;
     loop {
-        let mut backoff = node.backoff(link).await?;
-        if std::mem::take(&mut policy_changed) && backoff != backoff.policy_changed() {
-            backoff = backoff.policy_changed();
-            node.keep_backoff(link, backoff).await?;
-        }
         let asked = node.presence().take_dial_request(link);
-        let live = shared.registry.is_live(link);
-        if asked && !live {
-            return Ok(Origin::Operator);
+        let mut pause = None;
+        // While there is a session its end is all that matters, and every link's changes come by here: nothing is read.
+        if !shared.registry.is_live(link) {
+            let mut backoff = node.backoff(link).await?;
+            if std::mem::take(&mut policy_changed) && backoff != backoff.policy_changed() {
+                backoff = backoff.policy_changed();
+                node.keep_backoff(link, backoff).await?;
+            }
+            if asked {
+                return Ok(Origin::Operator);
+            }
+            let now = node.now();
+            if backoff.is_due(now) {
+                return Ok(Origin::Schedule);
+            }
+            pause = backoff.due_at().map(|due| due.since(now));
         }
-        let now = node.now();
-        let pause = match backoff.due_at() {
-            _ if live => None,
-            _ if backoff.is_due(now) => return Ok(Origin::Schedule),
-            due => due.map(|due| due.since(now)),
-        };
         let due = async {
             match pause {
                 Some(pause) => sleep(pause).await,
