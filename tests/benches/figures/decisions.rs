@@ -15,7 +15,7 @@ use peerd_core::{EnrollmentId, PolicyId, PrincipalId, Time};
 use crate::table::Row;
 
 /// How long each kind is measured.
-const SPAN: Duration = Duration::from_millis(1_000);
+const SPAN: Duration = Duration::from_secs(1);
 /// The moment of every question.
 const NOW: Time = Time::from_micros(1_800_000_000_000_000);
 const MANY: u32 = 10_000;
@@ -133,7 +133,7 @@ fn questions(policies: u32) -> anyhow::Result<Vec<Question>> {
 fn question(n: u32, policies: u32) -> anyhow::Result<Question> {
     // A stride that shares no factor with the kinds of policies visits all of them.
     let about = n.wrapping_mul(7_919) % policies;
-    let known = n % 2 == 0;
+    let known = n.is_multiple_of(2);
     let who = if known { about } else { about + MANY };
     let address = IpAddr::V4(Ipv4Addr::from_bits(network(who).to_bits() | 9));
     let act = match n % 5 {

@@ -101,15 +101,12 @@ async fn connect(ends: &Ends, listener: &TcpListener) -> anyhow::Result<()> {
     tcp.set_nodelay(true)?;
     // So many short connections would leave every port waiting.
     tcp.set_zero_linger()?;
-    match &ends.tls {
-        Some((_, connector, name)) => {
-            let mut stream = connector.connect(name.clone(), tcp).await?;
-            stream.read_exact(&mut [0]).await?;
-        }
-        None => {
-            let mut tcp = tcp;
-            tcp.read_exact(&mut [0]).await?;
-        }
+    if let Some((_, connector, name)) = &ends.tls {
+        let mut stream = connector.connect(name.clone(), tcp).await?;
+        stream.read_exact(&mut [0]).await?;
+    } else {
+        let mut tcp = tcp;
+        tcp.read_exact(&mut [0]).await?;
     }
     Ok(())
 }
