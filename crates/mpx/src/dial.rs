@@ -1,6 +1,6 @@
 //! Dialling: one task for each link that this side may dial keeps it connected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) async fn dial(shared: Arc<Shared>) {
         changes.mark_unchanged();
         match shared.node().dialable_links().await {
             Ok(links) => {
-                let links: Vec<LinkId> = links.iter().map(|link| link.id).collect();
+                let links: BTreeSet<LinkId> = links.iter().map(|link| link.id).collect();
                 tended.retain(|id, gone| {
                     let stays = links.contains(id);
                     if !stays {
@@ -97,24 +97,29 @@ async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
 async fn turn(shared: &Shared, link: LinkId, policies: &mut watch::Receiver<u64>) -> Result<Origin, Error> {
     let node = shared.node();
     let mut changes = node.presence().changes();
+    // A change during a session counts once the session is over.
+    let mut policy_changed = false;
     loop {
-        let mut backoff = node.backoff(link).await?;
-        if policies.has_changed().unwrap_or(false) && backoff != backoff.policy_changed() {
-            backoff = backoff.policy_changed();
-            node.keep_backoff(link, backoff).await?;
-        }
+        policy_changed |= policies.has_changed().unwrap_or(false);
         policies.mark_unchanged();
         let asked = node.presence().take_dial_request(link);
-        let live = shared.registry.is_live(link);
-        if asked && !live {
-            return Ok(Origin::Operator);
+        let mut pause = None;
+        // While there is a session its end is all that matters, and every link's changes come by here: nothing is read.
+        if !shared.registry.is_live(link) {
+            let mut backoff = node.backoff(link).await?;
+            if std::mem::take(&mut policy_changed) && backoff != backoff.policy_changed() {
+                backoff = backoff.policy_changed();
+                node.keep_backoff(link, backoff).await?;
+            }
+            if asked {
+                return Ok(Origin::Operator);
+            }
+            let now = node.now();
+            if backoff.is_due(now) {
+                return Ok(Origin::Schedule);
+            }
+            pause = backoff.due_at().map(|due| due.since(now));
         }
-        let now = node.now();
-        let pause = match backoff.due_at() {
-            _ if live => None,
-            _ if backoff.is_due(now) => return Ok(Origin::Schedule),
-            due => due.map(|due| due.since(now)),
-        };
         let due = async {
             match pause {
                 Some(pause) => sleep(pause).await,

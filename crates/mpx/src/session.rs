@@ -251,7 +251,7 @@ impl Session {
     /// Ends when policy does not permit it any more, or the link is gone.
     async fn watch_policy(&self) -> Refusal {
         let mut policies = self.shared.node().policy_changes();
-        let mut links = self.shared.node().link_changes();
+        let mut link = self.shared.node().changes_of_link(self.peer.link());
         loop {
             // Asked once at the start too: a change may have come between the first permit and the watch.
             if let Err(error) = self.still_permitted().await {
@@ -259,7 +259,7 @@ impl Session {
             }
             tokio::select! {
                 changed = policies.changed() => if changed.is_err() { return stopping() },
-                changed = links.changed() => if changed.is_err() { return stopping() },
+                changed = link.changed() => if changed.is_err() { return stopping() },
             }
         }
     }

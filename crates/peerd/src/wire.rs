@@ -74,6 +74,8 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let (leaf_expires_at, expiry) = watch::channel(leaf.expires_at());
     background(tasks, &node, &clock, Arc::clone(&leaf), leaf_expires_at);
     let limits = peerd_mpx::Limits {
+        connections_max: config.limits.connections_max as usize,
+        connections_per_source_max: config.limits.connections_per_source_max as usize,
         handshakes_max: config.limits.handshakes_in_flight_max as usize,
         handshake_timeout: config.limits.handshake_timeout,
         ..peerd_mpx::Limits::default()

@@ -69,6 +69,7 @@ macro_rules! conformance {
             a_changed_audit_record_is_found
             an_unreadable_audit_record_is_found
             a_watcher_wakes_for_its_topic_only
+            a_watcher_of_an_id_wakes_for_its_records_only
             what_woke_a_watcher_is_visible
             no_wake_up_is_lost
         );

@@ -5,6 +5,7 @@
 //! group, so its neighbours never notice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::once;
 
 use bytes::Bytes;
 
@@ -33,7 +34,13 @@ pub(crate) struct Writes {
 impl Writes {
     /// What watchers are to be told, once the group is visible.
     pub(crate) fn topics(self) -> impl Iterator<Item = Topic> {
-        let tables = self.tables.into_keys().map(Topic::Table);
+        let tables = self.tables.into_iter().flat_map(|(table, rows)| {
+            let mut ids: Vec<[u8; 16]> = rows.keys().filter_map(|key| key.first_chunk().copied()).collect();
+            // In the order of the keys, so equal ones are neighbours.
+            ids.dedup();
+            let ids = ids.into_iter().map(move |id| Topic::Of(table, id));
+            once(Topic::Table(table)).chain(ids)
+        });
         tables.chain(self.feeds.into_iter().map(Topic::Feed))
     }
 

@@ -105,6 +105,8 @@ impl fmt::Display for FeedId {
 pub enum Topic {
     /// Any change of a table.
     Table(Table),
+    /// A change of a record whose key begins with this id: the record itself, or those that belong to it.
+    Of(Table, [u8; 16]),
     /// A feed moved on.
     Feed(FeedId),
 }

@@ -45,7 +45,10 @@ impl Writer<'_> {
 
     async fn send_all(&self, notes: &mut mpsc::Receiver<Note>) -> Result<(), Refusal> {
         let node = self.session.shared.node();
-        let (mut outbox, mut policies) = (node.outbox_changes(), node.policy_changes());
+        let (mut outbox, mut policies) = (
+            node.outbox_changes(self.session.peer.link()),
+            node.policy_changes(),
+        );
         let mut beats = interval(node.settings().heartbeat_interval);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut number, mut deferred) = (0, Deferred::default());

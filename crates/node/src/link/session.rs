@@ -54,9 +54,14 @@ impl Node {
         self.store.watch(&Topic::Table(Table::Links))
     }
 
-    /// Marked changed whenever a lifecycle message was queued or answered.
-    pub fn outbox_changes(&self) -> watch::Receiver<u64> {
-        self.store.watch(&Topic::Table(Table::Outbox))
+    /// Marked changed whenever this link was changed or removed: what waits for one link is not woken by all.
+    pub fn changes_of_link(&self, link: LinkId) -> watch::Receiver<u64> {
+        self.store.watch(&Topic::Of(Table::Links, *link.as_bytes()))
+    }
+
+    /// Marked changed whenever a lifecycle message for this link was queued or answered.
+    pub fn outbox_changes(&self, link: LinkId) -> watch::Receiver<u64> {
+        self.store.watch(&Topic::Of(Table::Outbox, *link.as_bytes()))
     }
 
     /// What this side says first.

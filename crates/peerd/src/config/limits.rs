@@ -13,6 +13,10 @@ pub struct Limits {
     pub heartbeat_interval: Duration,
     /// After how long without a word a link is given up.
     pub silence_max: Duration,
+    /// How many connections other enrollments may hold open at once.
+    pub connections_max: u32,
+    /// How many of these may come from one source address.
+    pub connections_per_source_max: u32,
     /// How many TLS handshakes may be under way at once.
     pub handshakes_in_flight_max: u32,
     /// How long one may take.
@@ -34,6 +38,11 @@ pub struct RawLimits {
     /// Default `20s`.
     #[serde(default, with = "duration")]
     pub silence_max: Option<Duration>,
+    /// Default 1024, from 1 to 65536. Each link takes one, and for a moment two while it reconnects.
+    pub connections_max: Option<u32>,
+    /// Default 64, from 1 to 65536; more where many enrollments share one address, as behind a NAT. What exceeds
+    /// `connections_max` has no effect.
+    pub connections_per_source_max: Option<u32>,
     /// Default 64, from 1 to 65536.
     pub handshakes_in_flight_max: Option<u32>,
     /// Default `10s`.
@@ -53,6 +62,8 @@ impl TryFrom<RawLimits> for Limits {
             clock_skew_max,
             heartbeat_interval,
             silence_max,
+            connections_max,
+            connections_per_source_max,
             handshakes_in_flight_max,
             handshake_timeout,
             drain_max,
@@ -61,6 +72,12 @@ impl TryFrom<RawLimits> for Limits {
             clock_skew_max: time("limits.clock_skew_max", clock_skew_max, secs(7_200))?,
             heartbeat_interval: time("limits.heartbeat_interval", heartbeat_interval, secs(5))?,
             silence_max: time("limits.silence_max", silence_max, secs(20))?,
+            connections_max: count("limits.connections_max", connections_max, 1_024)?,
+            connections_per_source_max: count(
+                "limits.connections_per_source_max",
+                connections_per_source_max,
+                64,
+            )?,
             handshakes_in_flight_max: count("limits.handshakes_in_flight_max", handshakes_in_flight_max, 64)?,
             handshake_timeout: time("limits.handshake_timeout", handshake_timeout, secs(10))?,
             drain_max: time("limits.drain_max", drain_max, secs(20))?,
@@ -81,6 +98,8 @@ impl From<Limits> for RawLimits {
             clock_skew_max: Some(limits.clock_skew_max),
             heartbeat_interval: Some(limits.heartbeat_interval),
             silence_max: Some(limits.silence_max),
+            connections_max: Some(limits.connections_max),
+            connections_per_source_max: Some(limits.connections_per_source_max),
             handshakes_in_flight_max: Some(limits.handshakes_in_flight_max),
             handshake_timeout: Some(limits.handshake_timeout),
             drain_max: Some(limits.drain_max),

@@ -80,6 +80,8 @@ fn what_is_printed_loads_as_the_same() {
         clock_skew_max = "1h30m"
         heartbeat_interval = "250ms"
         silence_max = "1m 1s"
+        connections_max = 5000
+        connections_per_source_max = 65536
         handshakes_in_flight_max = 1
         handshake_timeout = "24h"
         drain_max = "1ms"
@@ -161,6 +163,11 @@ fn values_that_contradict_each_other_or_their_bounds_are_refused() {
         ("[limits]\nsilence_max = \"25h\"", "limits.silence_max"),
         ("[limits]\nhandshake_timeout = \"0s\"", "limits.handshake_timeout"),
         ("[limits]\ndrain_max = \"0s\"", "limits.drain_max"),
+        ("[limits]\nconnections_max = 0", "limits.connections_max"),
+        (
+            "[limits]\nconnections_per_source_max = 65537",
+            "limits.connections_per_source_max",
+        ),
         (
             "[limits]\nhandshakes_in_flight_max = 0",
             "limits.handshakes_in_flight_max",

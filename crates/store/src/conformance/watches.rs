@@ -42,6 +42,41 @@ pub async fn a_watcher_wakes_for_its_topic_only(backend: &dyn Backend) {
     assert_eq!(woken(), [false; 5]);
 }
 
+/// Whoever waits for one id is woken for its record and those that belong to it, and for no other's.
+pub async fn a_watcher_of_an_id_wakes_for_its_records_only(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let (ours, theirs) = ([1; 16], [2; 16]);
+    let mut wake = store.watch(&Topic::Of(Table::Outbox, ours));
+    let mut woken = || {
+        let changed = wake.has_changed().unwrap();
+        wake.mark_unchanged();
+        changed
+    };
+    let row = |id: [u8; 16], rest: &[u8]| [id.as_slice(), rest].concat();
+    store
+        .commit(put(Table::Outbox, row(theirs, b"1"), "x"))
+        .await
+        .unwrap();
+    store
+        .commit(put(Table::Links, row(ours, b""), "x"))
+        .await
+        .unwrap();
+    store
+        .commit(put(Table::Outbox, ours[..15].to_vec(), "shorter"))
+        .await
+        .unwrap();
+    assert!(!woken());
+    for key in [row(ours, b""), row(ours, b"1")] {
+        store.commit(put(Table::Outbox, key, "x")).await.unwrap();
+        assert!(woken());
+    }
+    let mut batch = Batch::new();
+    batch.put(Table::Outbox, row(theirs, b"2"), "x");
+    batch.delete(Table::Outbox, row(ours, b"1"));
+    store.commit(batch).await.unwrap();
+    assert!(woken(), "a removal, and beside others");
+}
+
 /// Whoever is woken finds what woke them.
 pub async fn what_woke_a_watcher_is_visible(backend: &dyn Backend) {
     let store = backend.open().await;
