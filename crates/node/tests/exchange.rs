@@ -5,6 +5,8 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "exchange/both.rs"]
+mod both;
 #[path = "exchange/flow.rs"]
 mod flow;
 #[expect(

@@ -61,6 +61,19 @@ pub(crate) async fn edit(party: &Party, key: &str, name: &str) {
     edited.unwrap();
 }
 
+/// Sets the level of an airport; nothing is marked.
+pub(crate) async fn classify(party: &Party, key: &str, level: Option<&str>) {
+    let security = Security {
+        classification: level.map(|level| level.parse().unwrap()),
+        ..Security::unrestricted()
+    };
+    let set = party
+        .node()
+        .set_object_security(&party.admin, &at(key), &security)
+        .await;
+    set.unwrap();
+}
+
 /// The name of an airport as a reader sees it; `None` when there is no such airport.
 pub(crate) async fn name(party: &Party, key: &str) -> Option<String> {
     let found = party.node().object(&party.admin, &at(key)).await.ok()?;
