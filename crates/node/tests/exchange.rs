@@ -15,5 +15,9 @@ mod flow;
 )]
 #[path = "handshake/pair.rs"]
 mod pair;
+#[path = "exchange/refused.rs"]
+mod refused;
+#[path = "exchange/terms.rs"]
+mod terms;
 #[path = "exchange/world.rs"]
 mod world;

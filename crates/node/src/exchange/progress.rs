@@ -42,6 +42,8 @@ pub struct FeedProgress {
     pub in_sync: bool,
     /// When progress was last acknowledged.
     pub last_acknowledged_at: Option<Time>,
+    /// How often, since this process started, all was sent again because a position meant nothing here.
+    pub resyncs: u64,
 }
 
 type Key = (ConnectionId, String, Direction);
@@ -174,6 +176,7 @@ impl Node {
                 parked: count(name.as_str(), true).unwrap_or(0),
                 in_sync: stream.settled && lag == 0,
                 last_acknowledged_at: stream.acknowledged_at,
+                resyncs: stream.resyncs,
             });
         }
         for (name, import) in flows.imports.iter().filter(|_| agreed.imports.objects) {
@@ -196,6 +199,7 @@ impl Node {
                 parked: count(name.as_str(), false).unwrap_or(0),
                 in_sync: stream.settled,
                 last_acknowledged_at: cursor.map(|cursor| cursor.at),
+                resyncs: 0,
             });
         }
         Ok(feeds)

@@ -186,6 +186,11 @@ impl Parked {
         [&[0], &connection.as_bytes()[8..]].concat()
     }
 
+    /// What all keys of a connection's parked objects start with: those of the records, and those of their bytes.
+    pub fn prefixes(connection: ConnectionId) -> [Vec<u8>; 2] {
+        [0, 1].map(|kind| [&[kind], &connection.as_bytes()[8..]].concat())
+    }
+
     /// The id of an object's parking place.
     pub fn id_of(connection: ConnectionId, digest: [u8; 8]) -> ParkedId {
         let mut id = [0; 16];
