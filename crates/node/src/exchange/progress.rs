@@ -62,6 +62,8 @@ struct Stream {
 #[derive(Debug)]
 pub struct Progress {
     streams: Mutex<BTreeMap<Key, Stream>>,
+    /// What the policies said last.
+    decisions: Mutex<BTreeMap<(ConnectionId, Direction), bool>>,
     changes: watch::Sender<u64>,
 }
 
@@ -69,6 +71,7 @@ impl Default for Progress {
     fn default() -> Progress {
         Progress {
             streams: Mutex::default(),
+            decisions: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -129,6 +132,14 @@ impl Progress {
     /// A position meant nothing here.
     pub(super) fn resynced(&self, flow: &Flow) {
         self.update(flow, Direction::Export, |stream| stream.resyncs += 1);
+    }
+
+    /// Takes note of what the policies say of a connection; answers whether that is news. A first yes is none: nothing
+    /// had stopped.
+    pub(crate) fn decided(&self, connection: ConnectionId, direction: Direction, allowed: bool) -> bool {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = decisions.insert((connection, direction), allowed);
+        before.unwrap_or(true) != allowed
     }
 
     fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {

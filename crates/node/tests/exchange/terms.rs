@@ -1,8 +1,11 @@
 //! Terms that change under a stream: only what differs is said, and nothing of it is lost.
 
 use peerd_core::Reason;
+use peerd_core::audit::Outcome;
 use peerd_core::peering::Decision;
+use peerd_core::policy::Side;
 use peerd_core::security::Security;
+use peerd_node::audit::AuditRecord;
 
 use crate::pair::up_to;
 use crate::world::{World, classify, count, create, drain, name, peer, ready};
@@ -145,4 +148,36 @@ async fn a_halt_at_the_importer_refuses_the_batch_under_way_and_resumes_at_the_c
     on.unwrap();
     world.pair.carry().await;
     assert_eq!(world.forth().await, (1, 0));
+}
+
+/// What the audit log of a says of the policies' decisions about what flows: how each ended, and why.
+async fn decisions(world: &World) -> Vec<(bool, String)> {
+    let a = &world.pair.a;
+    let (records, _) = a.node().list_audit(&a.admin, None, None, 1_000).await.unwrap();
+    let of_flows = |record: &AuditRecord| {
+        let fact = &record.fact;
+        let about = fact.subjects().contains(&world.connection.to_string());
+        (about && fact.action() == "decide flow")
+            .then(|| (fact.outcome() == Outcome::Done, fact.details()["why"].clone()))
+    };
+    records.iter().filter_map(of_flows).collect()
+}
+
+#[tokio::test]
+async fn b110_a_stream_stopped_by_policy_is_audited_once_and_once_when_it_goes_on() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    let them = peer(a, b).await;
+    let asked = async || a.node().flows(&them).await.unwrap().exports.len();
+    assert_eq!((asked().await, decisions(&world).await), (1, Vec::new()));
+    world.forbid(a, Side::Egress).await;
+    assert_eq!((asked().await, asked().await), (0, 0));
+    let [(false, why)] = &decisions(&world).await[..] else {
+        panic!("{:?}", decisions(&world).await);
+    };
+    assert!(why.contains("egress"), "{why}");
+    a.permit(Side::Egress, b.id()).await;
+    assert_eq!((asked().await, asked().await), (1, 1));
+    let ended: Vec<bool> = decisions(&world).await.into_iter().map(|it| it.0).collect();
+    assert_eq!(ended, [false, true]);
 }
