@@ -4,10 +4,11 @@
 //! are asked for. So whatever changes, in whatever order, ends in the same streams.
 
 use bytes::Bytes;
+use peerd_core::audit::{Actor, Fact};
 use peerd_core::mapping::{self, OurSide, Sharing};
 use peerd_core::ontology::Ontology;
 use peerd_core::peering::{Connection, Stage};
-use peerd_core::policy::{self, DataType, Denial, Direction, Permit};
+use peerd_core::policy::{self, DataType, Denial, Direction, Permit, Verdict};
 use peerd_core::{ConnectionId, EnrollmentId, Reason, SpaceId};
 use peerd_store::records::Shared;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
@@ -23,7 +24,7 @@ pub use work::Work;
 
 use crate::exchange::{Flow, Flows};
 use crate::peer::Peer;
-use crate::{Error, Node};
+use crate::{Error, Node, audit};
 
 /// What this side tells the other of one connection. It replaces what was told before if its revision is higher.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,8 +120,6 @@ impl Node {
     /// The streams that this side would run with a peer now. Ask again when [`Node::work`] says so.
     pub async fn flows(&self, peer: &Peer) -> Result<Flows, Error> {
         let mut flows = Flows::default();
-        let allowed = |direction| self.permit_flow(peer.enrollment(), direction).is_ok();
-        let (exporting, importing) = (allowed(Direction::Export), allowed(Direction::Import));
         for connection in self.connections_with(peer).await? {
             let agreed = connection.flow();
             if !connection.is_flowing() {
@@ -134,14 +133,39 @@ impl Node {
                 connection: standing.connection.id,
                 object_type: object_type.as_str().to_owned(),
             };
-            if exporting && agreed.exports.objects {
+            let wanted = agreed.exports.objects && !both.exports.is_empty();
+            if wanted && self.lets(&standing.connection, Direction::Export).await? {
                 flows.exports.extend(both.exports.keys().map(flow));
             }
-            if importing && agreed.imports.objects {
+            let wanted = agreed.imports.objects && !both.imports.is_empty();
+            if wanted && self.lets(&standing.connection, Direction::Import).await? {
                 flows.imports.extend(both.imports.keys().map(flow));
             }
         }
         Ok(flows)
+    }
+
+    /// Whether the policies let objects that both sides want go one way now. When the answer is another than before, it
+    /// is audited: a stream that stops or goes on says so once, not with every batch.
+    async fn lets(&self, connection: &Connection, direction: Direction) -> Result<bool, Error> {
+        let permit = self.permit_flow(connection.remote, direction);
+        let allowed = permit.is_ok();
+        if !self.progress.decided(connection.id, direction, allowed) {
+            return Ok(allowed);
+        }
+        let verdict = match &permit {
+            Ok(permit) => Verdict::of_permit(permit),
+            Err(denial) => Verdict::of_denial(denial),
+        };
+        let fact = Fact::decision(Actor::System, &verdict, None).on(connection.id);
+        let mut batch = Batch::new();
+        audit::record(&mut batch, &fact)?;
+        let committed = self.commit(batch).await;
+        if committed.is_err() {
+            // Not recorded: it is news the next time.
+            self.progress.decided(connection.id, direction, !allowed);
+        }
+        committed.map(|()| allowed)
     }
 
     /// The permit for objects to go one way with this enrollment.

@@ -5,6 +5,8 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "exchange/both.rs"]
+mod both;
 #[path = "exchange/flow.rs"]
 mod flow;
 #[expect(
@@ -13,5 +15,9 @@ mod flow;
 )]
 #[path = "handshake/pair.rs"]
 mod pair;
+#[path = "exchange/refused.rs"]
+mod refused;
+#[path = "exchange/terms.rs"]
+mod terms;
 #[path = "exchange/world.rs"]
 mod world;

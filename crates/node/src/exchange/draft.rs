@@ -86,7 +86,8 @@ impl Draft {
                 self.items.push(Item { key, change });
             }
             Offer::Withhold => {
-                if let Some(mark) = mark {
+                // Who was not told of it does not learn now that it is here.
+                if let Some(mark) = mark.filter(|mark| *mark != Mark::THEIRS) {
                     let next = Mark { sure: false, ..mark };
                     self.marks.push((place, next, Some(Settle::Forget)));
                     self.bytes += key.len();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_core::{ConnectionId, Reason};
-use peerd_store::records::{ImportCursor, Parked};
+use peerd_store::records::{ImportCursor, Mark, Parked};
 use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table};
 
 use super::intake::{Arrival, Intake, Outcome, Refused};
+use super::marks;
 use super::park::{self, Poison};
 use super::position::Digest;
 use super::progress::Ending;
@@ -154,6 +155,8 @@ struct Touched {
     before: Option<Found<Stored>>,
     now: Option<Stored>,
     changed: bool,
+    /// The other side has it as well, by itself.
+    met: bool,
 }
 
 impl Node {
@@ -215,6 +218,7 @@ impl Node {
         });
         let refusals = refusals.collect();
         let mut writes = Writes::new();
+        self.mark_met(&mut writes, terms, &mut touched).await?;
         self.write_objects(&mut writes, terms, &touched).await?;
         self.unpark_applied(&mut writes, flow, &applied).await?;
         self.park(&mut writes, flow.connection, poison).await?;
@@ -244,6 +248,7 @@ impl Node {
                 before,
                 now,
                 changed: false,
+                met: false,
             };
             (key.to_owned(), touched)
         });
@@ -284,6 +289,7 @@ impl Node {
             )));
         };
         let known = touched.now.as_ref();
+        let mut read = None;
         let outcome = match &item.change {
             Change::Retraction => intake.retract(known),
             Change::State(bytes) => {
@@ -297,7 +303,7 @@ impl Node {
                     }
                     observed => observed?,
                 }
-                match intake.take(&item.key, &arrival, known) {
+                match intake.take(&item.key, read.insert(arrival), known) {
                     Ok(outcome) => outcome,
                     Err(refused) => return Ok(Err(refused)),
                 }
@@ -308,7 +314,38 @@ impl Node {
             Outcome::Remove => (touched.now, touched.changed) = (None, true),
             Outcome::Write(stored) => (touched.now, touched.changed) = (Some(*stored), true),
         }
+        let met = read.zip(touched.now.as_ref());
+        touched.met = met.is_some_and(|(arrival, now)| intake.is_met(&arrival, now));
         Ok(Ok(()))
+    }
+
+    /// Marks what the other side has by itself: a deletion goes to those only who have the object. One that is here
+    /// already was passed over so far and moves to the end of its feed.
+    async fn mark_met(
+        &self,
+        writes: &mut Writes,
+        terms: &ImportTerms,
+        touched: &mut BTreeMap<String, Touched>,
+    ) -> Result<(), Error> {
+        // Our exports bear our name of the type.
+        let flow = Flow {
+            connection: terms.connection.id,
+            object_type: terms.local.name.as_str().to_owned(),
+        };
+        let met = touched.iter_mut().filter(|(_, one)| one.met);
+        let (places, met): (Vec<_>, Vec<_>) = met.map(|(key, one)| (marks::key_of(&flow, key), one)).unzip();
+        let marks = self.store.read_many(Table::Exported, &places).await?;
+        for ((place, one), _) in places
+            .into_iter()
+            .zip(met)
+            .zip(marks)
+            .filter(|(_, mark)| mark.is_none())
+        {
+            writes.expect(Table::Exported, place.clone(), Expect::Absent);
+            writes.put(Table::Exported, place, Mark::THEIRS.to_bytes());
+            one.changed |= one.now.as_ref().is_some_and(|now| now.state.is_deleted());
+        }
+        Ok(())
     }
 
     async fn write_objects(

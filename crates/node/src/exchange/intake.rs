@@ -162,6 +162,11 @@ impl Intake<'_> {
         })))
     }
 
+    /// Whether the other side showed that it has, by itself, an object that is here too and not because of it.
+    pub(super) fn is_met(&self, arrival: &Arrival, now: &Stored) -> bool {
+        now.provenance.via != Some(self.terms.connection.id) && !arrival.state.is_deleted()
+    }
+
     /// Decides on a retraction: only a copy that came over this connection goes.
     pub(super) fn retract(&self, known: Option<&Stored>) -> Outcome {
         match known {

@@ -42,6 +42,8 @@ pub struct FeedProgress {
     pub in_sync: bool,
     /// When progress was last acknowledged.
     pub last_acknowledged_at: Option<Time>,
+    /// How often, since this process started, all was sent again because a position meant nothing here.
+    pub resyncs: u64,
 }
 
 type Key = (ConnectionId, String, Direction);
@@ -60,6 +62,8 @@ struct Stream {
 #[derive(Debug)]
 pub struct Progress {
     streams: Mutex<BTreeMap<Key, Stream>>,
+    /// What the policies said last.
+    decisions: Mutex<BTreeMap<(ConnectionId, Direction), bool>>,
     changes: watch::Sender<u64>,
 }
 
@@ -67,6 +71,7 @@ impl Default for Progress {
     fn default() -> Progress {
         Progress {
             streams: Mutex::default(),
+            decisions: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -129,6 +134,14 @@ impl Progress {
         self.update(flow, Direction::Export, |stream| stream.resyncs += 1);
     }
 
+    /// Takes note of what the policies say of a connection; answers whether that is news. A first yes is none: nothing
+    /// had stopped.
+    pub(crate) fn decided(&self, connection: ConnectionId, direction: Direction, allowed: bool) -> bool {
+        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = decisions.insert((connection, direction), allowed);
+        before.unwrap_or(true) != allowed
+    }
+
     fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
         let key = (connection, object_type.to_owned(), direction);
         self.lock().get(&key).copied().unwrap_or_default()
@@ -174,6 +187,7 @@ impl Node {
                 parked: count(name.as_str(), true).unwrap_or(0),
                 in_sync: stream.settled && lag == 0,
                 last_acknowledged_at: stream.acknowledged_at,
+                resyncs: stream.resyncs,
             });
         }
         for (name, import) in flows.imports.iter().filter(|_| agreed.imports.objects) {
@@ -196,6 +210,7 @@ impl Node {
                 parked: count(name.as_str(), false).unwrap_or(0),
                 in_sync: stream.settled,
                 last_acknowledged_at: cursor.map(|cursor| cursor.at),
+                resyncs: 0,
             });
         }
         Ok(feeds)

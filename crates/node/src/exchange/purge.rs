@@ -1,13 +1,15 @@
-//! Removing imported copies: of a connection that is over, and of types the other side no longer offers.
+//! Removing imported copies: of a connection that is over, and of types the other side no longer offers; then what was
+//! remembered of the connection.
 //!
-//! Both are found in the store, not remembered: an open mark of a purge, an import cursor whose type is not offered any
-//! more. So the work goes on after a restart where it has to, and doing it twice does nothing.
+//! All of it is found in the store, not remembered: an open mark of a purge, an import cursor whose type is not offered
+//! any more, a connection that is over. So the work goes on after a restart where it has to, and doing it twice does nothing.
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use peerd_core::peering::Connection;
 use peerd_core::{ConnectionId, SpaceId};
-use peerd_store::records::{ImportCursor, PurgeDue};
+use peerd_store::records::{ImportCursor, Parked, PurgeDue};
 use peerd_store::{
     Batch, Expect, FeedId, Found, Range, RecordBatch as _, Records as _, Revision, Table, Topic,
 };
@@ -17,6 +19,8 @@ use crate::{Error, Node};
 
 /// How many objects are looked at for one commit.
 const PAGE: usize = 256;
+/// The same for items, which can be large.
+const PAGE_OF_BYTES: usize = 16;
 /// The pause between two commits, so that a large removal does not crowd out everything else.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait after the store failed.
@@ -62,6 +66,46 @@ impl Node {
         }
         for cursor in self.store.all::<ImportCursor>(&[]).await? {
             self.remove_withdrawn(cursor).await?;
+        }
+        for connection in self.store.all::<Connection>(&[]).await? {
+            if connection.record.stage.is_final() {
+                self.forget(connection.record.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what replication remembers of a connection that is over. Who peers again makes a connection of its own,
+    /// with new marks and cursors; what it takes over are the copies, and for that the record of this one is enough.
+    async fn forget(&self, id: ConnectionId) -> Result<(), Error> {
+        let parked = Parked::prefixes(id);
+        let [records, bytes] = parked.map(|prefix| (Table::Parked, prefix, PAGE_OF_BYTES));
+        let of_id = id.as_bytes().to_vec();
+        for (table, prefix, limit) in [
+            (Table::Sharing, of_id.clone(), PAGE),
+            (Table::Cursors, of_id.clone(), PAGE),
+            (Table::Exported, of_id, PAGE),
+            records,
+            bytes,
+        ] {
+            loop {
+                let page = self
+                    .store
+                    .range(Range::prefix(table, prefix.clone(), limit))
+                    .await?;
+                let full = page.len() == limit;
+                let mut batch = Batch::new();
+                for (key, _) in page {
+                    batch.delete(table, key);
+                }
+                if !batch.is_empty() {
+                    self.commit(batch).await?;
+                }
+                if !full {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         Ok(())
     }

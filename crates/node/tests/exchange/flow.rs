@@ -5,21 +5,8 @@ use peerd_core::Reason;
 use peerd_core::policy::Side;
 use peerd_core::security::Security;
 use peerd_node::exchange::{Change, Exporter, Position};
-use peerd_testkit::Party;
 
-use crate::world::{BOTH, World, at, count, create, drain, edit, name, peer, ready};
-
-async fn classify(party: &Party, key: &str, level: Option<&str>) {
-    let security = Security {
-        classification: level.map(|level| level.parse().unwrap()),
-        ..Security::unrestricted()
-    };
-    let set = party
-        .node()
-        .set_object_security(&party.admin, &at(key), &security)
-        .await;
-    set.unwrap();
-}
+use crate::world::{BOTH, World, classify, count, create, drain, edit, name, peer, ready};
 
 #[tokio::test]
 async fn b050_first_a_snapshot_then_what_changes() {

@@ -19,6 +19,13 @@ pub(crate) const BOTH: Ways = Ways {
     import: true,
 };
 
+/// Airports, which may have a name.
+pub(crate) const AIRPORTS: &str = r#"{"object_types": [{"name": "airport", "primary_key": "faa",
+    "properties": {"faa": "string", "name": {"type": "string", "nullable": true}}}]}"#;
+/// Airports, which must have one.
+pub(crate) const NAMED: &str = r#"{"object_types": [{"name": "airport", "primary_key": "faa",
+    "properties": {"faa": "string", "name": "string"}}]}"#;
+
 pub(crate) struct World {
     pub(crate) pair: Pair,
     pub(crate) connection: ConnectionId,
@@ -61,6 +68,19 @@ pub(crate) async fn edit(party: &Party, key: &str, name: &str) {
     edited.unwrap();
 }
 
+/// Sets the level of an airport; nothing is marked.
+pub(crate) async fn classify(party: &Party, key: &str, level: Option<&str>) {
+    let security = Security {
+        classification: level.map(|level| level.parse().unwrap()),
+        ..Security::unrestricted()
+    };
+    let set = party
+        .node()
+        .set_object_security(&party.admin, &at(key), &security)
+        .await;
+    set.unwrap();
+}
+
 /// The name of an airport as a reader sees it; `None` when there is no such airport.
 pub(crate) async fn name(party: &Party, key: &str) -> Option<String> {
     let found = party.node().object(&party.admin, &at(key)).await.ok()?;
@@ -72,16 +92,22 @@ pub(crate) async fn count(party: &Party) -> u64 {
     count.unwrap()
 }
 
+pub(crate) async fn apply(party: &Party, ontology: &str) {
+    let file = serde_json::from_str(ontology).unwrap();
+    let applied = party.node().apply_ontology(&party.admin, "main", &file).await;
+    applied.unwrap();
+}
+
 impl World {
-    /// Joined, with an ontology on both sides, nothing shared.
+    /// Joined, with airports on both sides, nothing shared.
     pub(crate) async fn joined(security: Security) -> World {
+        World::joined_with(security, AIRPORTS).await
+    }
+
+    async fn joined_with(security: Security, ontology: &str) -> World {
         let pair = Pair::linked().await;
-        let file = r#"{"object_types": [{"name": "airport", "primary_key": "faa",
-            "properties": {"faa": "string", "name": {"type": "string", "nullable": true}}}]}"#;
-        let file = serde_json::from_str(file).unwrap();
         for party in [&pair.a, &pair.b] {
-            let applied = party.node().apply_ontology(&party.admin, "main", &file).await;
-            applied.unwrap();
+            apply(party, ontology).await;
         }
         let invitation = pair.request_with(security).await;
         pair.approve(&invitation.code).await.unwrap();
@@ -99,9 +125,32 @@ impl World {
 
     /// The same with airports shared both ways.
     pub(crate) async fn shared() -> World {
-        let world = World::joined(Security::unrestricted()).await;
+        World::shared_with(Security::unrestricted()).await
+    }
+
+    /// The same with this security.
+    pub(crate) async fn shared_with(security: Security) -> World {
+        let world = World::joined(security).await;
         world.share(&world.pair.a, BOTH).await;
         world.share(&world.pair.b, BOTH).await;
+        world.tell().await;
+        world
+    }
+
+    /// The same with airports shared from a to b alone: source rows go one way.
+    pub(crate) async fn one_way() -> World {
+        World::one_way_with(AIRPORTS).await
+    }
+
+    /// The same with this ontology.
+    pub(crate) async fn one_way_with(ontology: &str) -> World {
+        let world = World::joined_with(Security::unrestricted(), ontology).await;
+        let ways = |export| Ways {
+            export,
+            import: !export,
+        };
+        world.share(&world.pair.a, ways(true)).await;
+        world.share(&world.pair.b, ways(false)).await;
         world.tell().await;
         world
     }

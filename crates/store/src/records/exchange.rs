@@ -113,6 +113,13 @@ pub struct Mark {
 impl Mark {
     const VERSION: u8 = 1;
 
+    /// That the other side has the object by itself and was never told of the one here. No place in a feed is zero.
+    pub const THEIRS: Mark = Mark {
+        sequence: 0,
+        vocabulary: [0; 8],
+        sure: false,
+    };
+
     /// What the keys of the marks of this type start with.
     pub fn prefix(connection: ConnectionId, object_type: &str) -> Vec<u8> {
         let length = u16::try_from(object_type.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -177,6 +184,11 @@ impl Parked {
     /// What the keys of a connection's parked objects start with.
     pub fn prefix(connection: ConnectionId) -> Vec<u8> {
         [&[0], &connection.as_bytes()[8..]].concat()
+    }
+
+    /// What all keys of a connection's parked objects start with: those of the records, and those of their bytes.
+    pub fn prefixes(connection: ConnectionId) -> [Vec<u8>; 2] {
+        [0, 1].map(|kind| [&[kind], &connection.as_bytes()[8..]].concat())
     }
 
     /// The id of an object's parking place.
