@@ -51,8 +51,8 @@ fn shown(side: &Enrollment, id: &str) -> Value {
 }
 
 /// Proposes at one side and approves at the other.
-fn agree(proposer: &Enrollment, other: &Enrollment, proposal: &[&str]) {
-    let proposed = proposer.ctl(proposal);
+fn agree(side: &Enrollment, other: &Enrollment, proposal: &[&str]) {
+    let proposed = side.ctl(proposal);
     let change = text(&proposed["change_request_id"]);
     other.eventually("the change request arrived", |other| {
         let waiting = other.say("connection change-requests");
@@ -111,6 +111,47 @@ fn b005_a_request_that_was_revoked_cannot_become_active() {
 }
 
 #[test]
+fn b004_an_expired_request_is_refused_and_says_so_before_it_is_approved() {
+    let world = linked();
+    let (north, south) = (&world.north, &world.south);
+    let (id, code) = request(&world, "--expires 1s");
+    south.eventually("the code has expired", |south| {
+        let seen = south.say(&format!("connection inspect {code}"));
+        let mut problems = seen["problems"].as_array()?.iter();
+        problems
+            .any(|problem| problem["code"] == "CODE_EXPIRED")
+            .then_some(())
+    });
+    let approve = format!("connection approve {code} --space flights");
+    south.say_fails(&approve, 5, "CODE_EXPIRED");
+    south.say_fails(&format!("connection show {id}"), 3, "NOT_FOUND");
+    north.eventually("the request is over", |north| {
+        (shown(north, &id)["stage"] == "expired").then_some(())
+    });
+}
+
+#[test]
+fn b011_inspecting_a_request_contacts_nobody() {
+    let mut world = linked();
+    let (id, code) = request(&world, "--classification low --marking medical");
+    let (north, link) = (world.north.id(), world.south.say("link show north"));
+    world.north.kill();
+    let seen = world.south.say(&format!("connection inspect {code}"));
+    let golden = json!({
+        "connection_id": id, "enrollment_id": north, "title": "Agency north", "space": "flights",
+        "exports": ["objects"], "imports": ["objects"], "classification": "low", "markings": ["medical"],
+        "fingerprint": link["remote_fingerprint"], "problems": [],
+    });
+    for (field, value) in golden.as_object().expect("fields") {
+        assert_eq!(&seen[field], value, "{field}: {seen}");
+    }
+    // The secret is in the code alone.
+    assert!(!seen.to_string().contains(&code[code.len() - 20..]), "{seen}");
+    let none = world.south.say("connection list")["items"].clone();
+    assert_eq!(none, json!([]));
+}
+
+#[test]
 fn approval_narrows_security_and_never_widens_it() {
     let world = linked();
     let (north, south) = (&world.north, &world.south);
@@ -141,7 +182,7 @@ fn approval_narrows_security_and_never_widens_it() {
 }
 
 #[test]
-fn b103_activation_needs_a_policy_that_is_still_in_force() {
+fn activation_needs_a_policy_that_is_still_in_force() {
     let world = linked();
     let (north, south) = (&world.north, &world.south);
     let (id, code) = request(&world, "");
@@ -276,6 +317,10 @@ fn objects_stop_when_a_side_no_longer_exports_them() {
     });
     south.say_fails("object get flights airport LGA", 3, "NOT_FOUND");
     assert_eq!(property(south, "LHR", "name"), "New-LHR");
+
+    north.say(&format!("connection set {id} --export objects"));
+    holds(south, 3);
+    assert_eq!(property(south, "LGA", "name"), "New-LGA");
 }
 
 #[test]
@@ -298,6 +343,18 @@ fn b112_closing_with_purge_removes_what_was_imported_and_nothing_else() {
     south.say(&format!("connection close {id} --imported purge"));
     assert_eq!(shown(south, &id)["stage"], "closed");
     assert_eq!(count(south), 1);
+}
+
+#[test]
+fn b114_whoever_was_away_when_it_was_closed_learns_at_the_next_contact() {
+    let (mut world, id) = World::peered();
+    create(&world.north, "JFK");
+    holds(&world.south, 1);
+    world.south.kill();
+    world.north.say(&format!("connection close {id}"));
+    world.south.run();
+    world.stage(&id, "closed");
+    assert_eq!(count(&world.south), 1, "nobody asked South to purge");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Running the daemon: what its commands, its files and its logs say.
 
-use crate::process::{Enrollment, words};
+use crate::process::{Enrollment, peerctl, words};
 use crate::world::{World, count, text};
 
 fn stderr(output: &std::process::Output) -> String {
@@ -109,7 +109,7 @@ fn the_operator_api_over_tls_is_reached_by_whoever_trusts_its_certificate() {
     let secure = format!("https://{}", north.api);
     let status = |endpoint: &str, more: &str| {
         let line = format!("{more} --timeout 5s status");
-        north.try_ctl_at(endpoint, &token, &words(&line))
+        peerctl(endpoint, &token, &words(&line))
     };
     let reached = status(&secure, &format!("--ca {crt}"));
     assert!(reached.status.success(), "{}", stderr(&reached));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::process::{Enrollment, refused, words};
-use crate::world::{World, count, healthy, sample, text};
+use crate::world::{World, count, sample, text};
 
 const ANYWHERE: &str = "--destination 127.0.0.1 --port 1-65535 --enrollment any --justification pilot";
 
@@ -126,58 +126,115 @@ fn a_policy_check_answers_with_the_rule_and_the_exit_code() {
 }
 
 #[test]
+fn b103_data_crosses_only_while_both_sides_allow_it() {
+    let (world, id) = World::peered();
+    let (north, south) = (&world.north, &world.south);
+    let policy = |side: &Enrollment, direction: &str| {
+        let listed = side.say(&format!("policy list --direction {direction}"));
+        text(&listed["items"][0]["policy_id"])
+    };
+    let out = policy(north, "egress");
+    let into = policy(south, "ingress");
+    let blocked = |side: &Enrollment| {
+        side.eventually("the connection is blocked", |side| {
+            let shown = side.say(&format!("connection show {id}"));
+            (shown["health"]["status"] == "blocked").then_some(())
+        });
+    };
+    for (round, (allowed_out, allowed_in)) in [(true, true), (false, true), (true, false), (false, false)]
+        .into_iter()
+        .enumerate()
+    {
+        if !allowed_out {
+            north.say(&format!("policy pause {out}"));
+            blocked(north);
+        }
+        if !allowed_in {
+            south.say(&format!("policy pause {into}"));
+            blocked(south);
+        }
+        let objects = count(south);
+        north.say(&format!(
+            "object create flights airport faa=K{round} name=New lat=1 lon=2"
+        ));
+        if !(allowed_out && allowed_in) {
+            assert_eq!(count(south), objects, "out {allowed_out}, in {allowed_in}");
+        }
+        if !allowed_in {
+            south.say(&format!("policy resume {into}"));
+        }
+        if !allowed_out {
+            assert_eq!(count(south), objects, "one side's leave is not enough");
+            north.say(&format!("policy resume {out}"));
+        }
+        south.eventually("what waited has crossed", |south| {
+            (count(south) == objects + 1).then_some(())
+        });
+    }
+}
+
+/// What a viewer may not do, beside what names an id.
+const BEYOND_A_VIEWER: [&str; 19] = [
+    "enrollment set-title Hers",
+    "principal create mallory --role enrollment-admin",
+    "principal list",
+    "principal revoke admin",
+    "space create hers",
+    "space add-manager flights vera",
+    "policy list",
+    "link invite",
+    "link list",
+    "link knocks",
+    "object create flights airport faa=LGA name=LaGuardia lat=1 lon=2",
+    "object edit flights airport JFK name=Hers",
+    "object delete flights airport JFK",
+    "object set-security flights airport JFK --marking medical",
+    "object conflicts flights",
+    "marking create hers",
+    "classification set-levels low high",
+    "audit list",
+    "audit verify",
+];
+
+#[test]
 fn b049_a_viewer_reads_the_space_and_changes_nothing() {
     let world = World::strangers();
     let north = &world.north;
     world.allow();
     world.link();
     world.spaces();
-    healthy(north, &world.link_id());
     let id = world.connect();
     north.say("object create flights airport faa=JFK name=Idlewild lat=1 lon=2");
     let vera = north.principal("vera", "--role viewer --space flights");
     let link = world.link_id();
     let code = text(&world.south.say("link invite")["code"]);
-    let policies = north.say("policy list");
-    let policy = text(&policies["items"][0]["policy_id"]);
-    let records = north.say("audit list")["items"].as_array().map(Vec::len);
-
-    for line in [
-        "enrollment set-title Hers",
-        "principal create mallory --role enrollment-admin",
-        "principal list",
-        "principal revoke admin",
-        "space create hers",
-        "space add-manager flights vera",
-        &format!("policy approve {policy}"),
-        &format!("policy revoke {policy}"),
-        "policy list",
-        "link invite",
-        &format!("link accept {code} --name hers"),
-        &format!("link remove {link}"),
-        "link list",
-        "link knocks",
-        &format!("connection request --space flights --link {link} --export objects"),
-        &format!("connection disable {id}"),
-        &format!("connection close {id}"),
-        &format!("connection propose-security {id} --marking medical"),
-        &format!("mapping share {id} airport"),
-        "object create flights airport faa=LGA name=LaGuardia lat=1 lon=2",
-        "object edit flights airport JFK name=Hers",
-        "object delete flights airport JFK",
-        "object set-security flights airport JFK --marking medical",
-        "marking create hers",
-        "classification set-levels low high",
-        "audit list",
-        "audit verify",
-    ] {
-        let output = north.try_ctl_as(&vera, &words(line));
-        refused(line, &output, 4, "ROLE_INSUFFICIENT");
-    }
+    let policy = text(&north.say("policy list")["items"][0]["policy_id"]);
     let ontology = sample("flights.yaml");
-    let apply = ["ontology", "apply", "flights", ontology.to_str().expect("a path")];
-    refused("apply", &north.try_ctl_as(&vera, &apply), 4, "ROLE_INSUFFICIENT");
 
+    let named = [
+        format!("policy approve {policy}"),
+        format!("policy revoke {policy}"),
+        format!("link accept {code} --name hers"),
+        format!("link remove {link}"),
+        format!("connection request --space flights --link {link} --export objects"),
+        format!("connection activate {id}"),
+        format!("connection disable {id}"),
+        format!("connection close {id}"),
+        format!("connection propose-security {id} --marking medical"),
+        format!("mapping share {id} airport"),
+        format!("ontology apply flights {}", ontology.display()),
+    ];
+    for line in BEYOND_A_VIEWER
+        .into_iter()
+        .chain(named.iter().map(String::as_str))
+    {
+        refused(
+            line,
+            &north.try_ctl_as(&vera, &words(line)),
+            4,
+            "ROLE_INSUFFICIENT",
+        );
+    }
     for line in [
         "status",
         "enrollment show",
@@ -194,14 +251,9 @@ fn b049_a_viewer_reads_the_space_and_changes_nothing() {
     let counted = say_as(north, &vera, "object count flights airport");
     assert_eq!(counted["count"], 1);
     assert_eq!(north.say(&format!("connection show {id}"))["stage"], "active");
-    assert!(north.say("audit list")["items"].as_array().map(Vec::len) >= records);
 
     // Its token is worth nothing once it is revoked.
     north.say("principal revoke vera");
-    refused(
-        "status",
-        &north.try_ctl_as(&vera, &["status"]),
-        4,
-        "TOKEN_INVALID",
-    );
+    let late = north.try_ctl_as(&vera, &["status"]);
+    refused("status", &late, 4, "TOKEN_INVALID");
 }

@@ -178,18 +178,7 @@ impl Enrollment {
 
     /// Runs `peerctl -o json` with the token in this file.
     pub(crate) fn try_ctl_as<A: AsRef<OsStr>>(&self, token: &Path, args: &[A]) -> Output {
-        self.try_ctl_at(&format!("http://{}", self.api), token, args)
-    }
-
-    /// Runs `peerctl -o json` against this endpoint.
-    pub(crate) fn try_ctl_at<A: AsRef<OsStr>>(&self, endpoint: &str, token: &Path, args: &[A]) -> Output {
-        Command::new(binaries().join("peerctl"))
-            .args(["--endpoint", endpoint, "--token-file"])
-            .arg(token)
-            .args(["-o", "json"])
-            .args(args)
-            .output()
-            .expect("peerctl runs")
+        peerctl(&format!("http://{}", self.api), token, args)
     }
 
     /// Runs `peerctl`, which must succeed; its one JSON document.
@@ -257,6 +246,17 @@ impl Enrollment {
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
+}
+
+/// Runs `peerctl -o json` against this endpoint.
+pub(crate) fn peerctl<A: AsRef<OsStr>>(endpoint: &str, token: &Path, args: &[A]) -> Output {
+    Command::new(binaries().join("peerctl"))
+        .args(["--endpoint", endpoint, "--token-file"])
+        .arg(token)
+        .args(["-o", "json"])
+        .args(args)
+        .output()
+        .expect("peerctl runs")
 }
 
 /// The words of a command line that quotes nothing.
