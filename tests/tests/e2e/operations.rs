@@ -173,8 +173,10 @@ fn b007_no_token_and_no_part_of_a_code_is_ever_logged_or_audited() {
     let admin = |side: &Enrollment| token(side.data_dir().join("admin.token"));
     let secrets = [token(olga), admin(north), admin(south), link_code, invite_code];
     for side in [north, south] {
-        let said = side.log() + &side.say("audit list").to_string();
-        assert!(said.contains(&id), "the logs tell what happened");
+        let (log, audit) = (side.log(), side.say("audit list").to_string());
+        assert!(log.contains("ready"), "{log}");
+        assert!(audit.contains(&id), "{audit}");
+        let said = log + &audit;
         for secret in &secrets {
             let (_, tail) = secret.split_once('_').expect("a prefix");
             for at in 0..=tail.len() - 20 {
