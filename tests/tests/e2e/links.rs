@@ -69,6 +69,15 @@ fn a_link_goes_only_when_nothing_uses_it() {
     north.eventually("the link is no longer healthy", |north| {
         (north.say(&format!("link show {link}"))["status"] != "healthy").then_some(())
     });
+
+    // Once both have let go, they link anew, under the same name.
+    north.say(&format!("link remove {link}"));
+    world.link();
+    let again = world.connect();
+    assert_ne!(again, id);
+    world.share(&again);
+    north.say("object create flights airport faa=JFK name=Idlewild lat=1 lon=2");
+    south.eventually("data flows anew", |south| (count(south) == 1).then_some(()));
 }
 
 #[test]

@@ -257,3 +257,56 @@ fn b049_a_viewer_reads_the_space_and_changes_nothing() {
     let late = north.try_ctl_as(&vera, &["status"]);
     refused("status", &late, 4, "TOKEN_INVALID");
 }
+
+#[test]
+fn b082_what_carries_a_marking_does_not_exist_for_whoever_lacks_it() {
+    let world = World::strangers();
+    let (north, south) = (&world.north, &world.south);
+    world.allow();
+    world.link();
+    world.spaces();
+    for line in ["marking create medical", "marking grant medical admin"] {
+        north.say(line);
+        south.say(line);
+    }
+    let asked = north.say(&format!(
+        "connection request --space flights --link {} --export objects --import objects --marking medical",
+        world.link_id()
+    ));
+    let id = text(&asked["connection_id"]);
+    south.say(&format!(
+        "connection approve {} --space flights",
+        text(&asked["code"])
+    ));
+    north.say(&format!("connection wait {id} --stage approved --timeout 60s"));
+    north.say(&format!("connection activate {id}"));
+    world.stage(&id, "active");
+    world.share(&id);
+    for key in ["JFK", "LGA"] {
+        north.say(&format!(
+            "object create flights airport faa={key} name=New lat=1 lon=2"
+        ));
+    }
+    north.say("object set-security flights airport JFK --marking medical");
+    south.eventually("the marked object arrived", |south| {
+        let output = south.try_ctl(&words("object get flights airport JFK"));
+        let object: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        (object["markings"] == serde_json::json!(["medical"]) && count(south) == 2).then_some(())
+    });
+
+    let vera = south.principal("vera", "--role viewer --space flights");
+    let hidden = || south.try_ctl_as(&vera, &words("object get flights airport JFK"));
+    let counted = || say_as(south, &vera, "object count flights airport")["count"].clone();
+    refused("get", &hidden(), 3, "NOT_FOUND");
+    assert_eq!(counted(), 1);
+    let listed = say_as(south, &vera, "object list flights airport")["items"].clone();
+    assert!(!listed.to_string().contains("JFK"), "{listed}");
+    // What it may not see cannot be told from what is not there.
+    let missing = south.try_ctl_as(&vera, &words("object get flights airport XXX"));
+    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).replace("XXX", "JFK");
+    assert_eq!(told(&hidden()), told(&missing));
+
+    south.say("marking grant medical vera");
+    assert!(hidden().status.success());
+    assert_eq!(counted(), 2);
+}
