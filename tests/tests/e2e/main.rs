@@ -2,8 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod connections;
 mod input;
 mod kills;
+mod links;
+mod operations;
+mod policies;
 mod process;
 mod story;
 mod world;

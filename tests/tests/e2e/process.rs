@@ -43,6 +43,8 @@ pub(crate) struct Enrollment {
     dir: TempDir,
     pub(crate) mpx: String,
     pub(crate) api: String,
+    /// What the daemon's environment has besides ours.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
     daemon: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -57,36 +59,45 @@ impl Enrollment {
 
     /// Initialises an enrollment with a title.
     pub(crate) fn init(name: &str) -> Enrollment {
+        Enrollment::init_with::<&str>(name, &[])
+    }
+
+    /// Initialises an enrollment with more flags; its own address is advertised after those they name.
+    pub(crate) fn init_with<A: AsRef<OsStr>>(name: &str, flags: &[A]) -> Enrollment {
         let dir = tempfile::tempdir().expect("a directory");
-        let mpx = format!("127.0.0.1:{}", free_port());
-        let api = format!("127.0.0.1:{}", free_port());
-        let data = dir.path().join("data");
-        let init = Command::new(binaries().join("peerd"))
-            .args(["init", "--name", name, "--title", &format!("Agency {name}")])
-            .args([
-                "--listen-mpx",
-                &mpx,
-                "--listen-api",
-                &api,
-                "--advertise",
-                &mpx,
-                "--data-dir",
-            ])
-            .arg(&data)
-            .output()
-            .expect("peerd runs");
-        assert!(
-            init.status.success(),
-            "init: {}",
-            String::from_utf8_lossy(&init.stderr)
-        );
-        Enrollment {
+        let enrollment = Enrollment {
             dir,
-            mpx,
-            api,
+            mpx: format!("127.0.0.1:{}", free_port()),
+            api: format!("127.0.0.1:{}", free_port()),
+            environment: Vec::new(),
             daemon: None,
             log: Arc::default(),
-        }
+        };
+        let init = enrollment.init_again(name, flags);
+        assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+        enrollment
+    }
+
+    /// Runs `peerd init` for this directory.
+    pub(crate) fn init_again<A: AsRef<OsStr>>(&self, name: &str, flags: &[A]) -> Output {
+        Command::new(binaries().join("peerd"))
+            .args(["init", "--name", name, "--title", &format!("Agency {name}")])
+            .args(["--listen-mpx", &self.mpx, "--listen-api", &self.api])
+            .args(flags)
+            .args(["--advertise", &self.mpx, "--data-dir"])
+            .arg(self.data_dir())
+            .output()
+            .expect("peerd runs")
+    }
+
+    /// Runs `peerd` with these arguments and `--data-dir`, to its end.
+    pub(crate) fn peerd(&self, args: &[&str]) -> Output {
+        Command::new(binaries().join("peerd"))
+            .args(args)
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .output()
+            .expect("peerd runs")
     }
 
     /// Where its data is.
@@ -100,6 +111,7 @@ impl Enrollment {
             .arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
+            .envs(self.environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -166,15 +178,7 @@ impl Enrollment {
 
     /// Runs `peerctl -o json` with the token in this file.
     pub(crate) fn try_ctl_as<A: AsRef<OsStr>>(&self, token: &Path, args: &[A]) -> Output {
-        Command::new(binaries().join("peerctl"))
-            .arg("--endpoint")
-            .arg(format!("http://{}", self.api))
-            .arg("--token-file")
-            .arg(token)
-            .args(["-o", "json"])
-            .args(args)
-            .output()
-            .expect("peerctl runs")
+        peerctl(&format!("http://{}", self.api), token, args)
     }
 
     /// Runs `peerctl`, which must succeed; its one JSON document.
@@ -200,17 +204,31 @@ impl Enrollment {
         exit: i32,
         reason: &str,
     ) -> Value {
-        let output = self.try_ctl(args);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(exit), "{args:?}: {stderr}");
-        let line = stderr
-            .lines()
-            .rev()
-            .find(|line| line.starts_with('{'))
-            .expect("an error document");
-        let error: Value = serde_json::from_str(line).expect("JSON");
-        assert_eq!(error["error"]["code"], reason, "{args:?}: {error}");
-        error
+        refused(&format!("{args:?}"), &self.try_ctl(args), exit, reason)
+    }
+
+    /// [`Enrollment::ctl`] with the words of a line.
+    pub(crate) fn say(&self, line: &str) -> Value {
+        self.ctl(&words(line))
+    }
+
+    /// [`Enrollment::ctl_fails`] with the words of a line.
+    pub(crate) fn say_fails(&self, line: &str, exit: i32, reason: &str) -> Value {
+        self.ctl_fails(&words(line), exit, reason)
+    }
+
+    /// Makes a principal; the file with its token.
+    pub(crate) fn principal(&self, name: &str, rest: &str) -> PathBuf {
+        let made = self.say(&format!("principal create {name} {rest}"));
+        let file = self.data_dir().join(format!("{name}.token"));
+        std::fs::write(&file, made["token"].as_str().expect("a token")).expect("written");
+        file
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> String {
+        let shown = self.say("enrollment show");
+        shown["enrollment_id"].as_str().expect("an id").to_owned()
     }
 
     /// Asks until the answer is a value; the daemon's log is shown when it never is.
@@ -228,6 +246,36 @@ impl Enrollment {
             std::thread::park_timeout(Duration::from_millis(50));
         }
     }
+}
+
+/// Runs `peerctl -o json` against this endpoint.
+pub(crate) fn peerctl<A: AsRef<OsStr>>(endpoint: &str, token: &Path, args: &[A]) -> Output {
+    Command::new(binaries().join("peerctl"))
+        .args(["--endpoint", endpoint, "--token-file"])
+        .arg(token)
+        .args(["-o", "json"])
+        .args(args)
+        .output()
+        .expect("peerctl runs")
+}
+
+/// The words of a command line that quotes nothing.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// Checks that `peerctl` failed with this exit code and reason word; the error document.
+pub(crate) fn refused(what: &str, output: &Output, exit: i32, reason: &str) -> Value {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(exit), "{what}: {stderr}");
+    let line = stderr
+        .lines()
+        .rev()
+        .find(|line| line.starts_with('{'))
+        .expect("an error document");
+    let error: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(error["error"]["code"], reason, "{what}: {error}");
+    error
 }
 
 impl Drop for Enrollment {

@@ -133,10 +133,24 @@ impl World {
         world.link();
         world.spaces();
         let id = world.connect();
-        for side in [&world.north, &world.south] {
-            side.ctl(&["mapping", "share", &id, "airport"]);
-        }
+        world.share(&id);
         (world, id)
+    }
+
+    /// Both sides share their airports.
+    pub(crate) fn share(&self, id: &str) {
+        for side in [&self.north, &self.south] {
+            side.ctl(&["mapping", "share", id, "airport"]);
+        }
+    }
+
+    /// Waits until both sides show a connection in this stage.
+    pub(crate) fn stage(&self, id: &str, stage: &str) {
+        for side in [&self.north, &self.south] {
+            side.eventually(&format!("the connection is {stage}"), |side| {
+                (side.say(&format!("connection show {id}"))["stage"] == stage).then_some(())
+            });
+        }
     }
 
     /// Loads the sample airports at North.
