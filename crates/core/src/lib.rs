@@ -5,6 +5,7 @@
 //! daemon may do for a peer, and what becomes of a peer connection, is decided here and nowhere else.
 #![warn(missing_docs)]
 
+pub mod address;
 pub mod audit;
 pub mod authz;
 pub mod backoff;

@@ -20,7 +20,7 @@ mod knock;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Address, Addresses, DnsName, Host, InvalidAddress};
+pub use address::{Address, Addresses, InvalidAddress};
 pub use direction::{Dialler, Direction, Keep, keep};
 pub use health::{Cause, DEGRADED_AFTER, DOWN_AFTER, Health, SKEW_MAX, Status, Vitals};
 pub use issued::{CodeState, IssuedCode, Proven};

@@ -13,7 +13,7 @@ mod record;
 mod rule;
 mod set;
 
-pub use address::{Cidr, Destination, DnsName, Host, InvalidAddress, Target};
+pub use address::{Destination, Target};
 pub use decision::{
     Accept, Act, DataType, Decision, Denial, Dial, Direction, Flow, Permit, Question, Verdict,
 };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use peerd_core::link::{Address, Host, Link, Remote};
+use peerd_core::address::Host;
+use peerd_core::link::{Address, Link, Remote};
 use peerd_core::signature::PublicKey;
 use peerd_core::{EnrollmentId, Reason};
 use peerd_identity::{ExpectedIdentities, Refusal as IdentityRefusal, refusal_of};

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use peerd_core::address::Host;
 use peerd_core::audit::{Actor, Fact};
-use peerd_core::link::{Attempt, Host, Link};
+use peerd_core::link::{Attempt, Link};
 use peerd_core::policy::{Accept, Decision, Denial, Dial, Permit, Target};
 use peerd_core::signature::PublicKey;
 use peerd_core::{EnrollmentId, Fingerprint, LinkId, Reason};
@@ -163,11 +164,7 @@ impl Node {
 
 /// A host and port as the policies look at it.
 pub(crate) fn target(host: &Host, port: u16) -> Result<Target, Error> {
-    let text = match host {
-        Host::Name(name) => name.as_str().to_owned(),
-        Host::Ip(ip) => ip.to_string(),
-    };
-    Target::new(&text, port).map_err(|error| Error::field("address", error))
+    Target::to(host.clone(), port).map_err(|error| Error::field("address", error))
 }
 
 /// A denial as a peer may read it: the reason word, and nothing of the rules.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use peerd_core::Reason;
+use peerd_core::authz::{Access, Action, Role, allows};
 use peerd_wire::status;
 
 use crate::tree::{files, golden, report, root};
@@ -10,6 +11,11 @@ use crate::tree::{files, golden, report, root};
 #[test]
 fn every_reason_is_documented() {
     golden("docs/errors.md", &errors());
+}
+
+#[test]
+fn the_role_table_is_documented() {
+    golden("docs/roles.md", &roles());
 }
 
 #[test]
@@ -85,6 +91,32 @@ fn errors() -> String {
             status::exit(code),
         )
         .expect("a text takes any text");
+    }
+    page
+}
+
+/// `docs/roles.md` as the code has it.
+fn roles() -> String {
+    let mut page = String::from(
+        "# Roles\n\n\
+         <!-- Made from the role table of `peerd_core::authz`; a test holds it. To remake it:\n     \
+         UPDATE_GOLDENS=1 cargo test -p peerd-tests --test tidy -->\n\n\
+         Every call of the operator API is made by a principal, and every principal has one role. The table says where a\n\
+         role may make a call, which is named by its `peerctl` command: **yes** is wherever the call is about, **own** is\n\
+         in the spaces the role is for, `-` is nowhere. Being listed as a manager of a space adds the `space-manager`\n\
+         column for that space, whatever else the role is. What the table does not allow is denied, and without a valid\n\
+         token everything is. A list answers with what its caller may show; the rest does not exist for them. Markings\n\
+         and policies are judged besides: no role sees an object that carries a marking without being a member of it.\n\n",
+    );
+    let head = Role::ALL.map(|role| format!(" `{}` |", role.word())).concat();
+    writeln!(page, "| call |{head}\n|---|{}", "---|".repeat(Role::ALL.len())).expect("a text takes any text");
+    for action in Action::ALL {
+        let cells = Role::ALL.map(|role| match allows(role, *action) {
+            Access::Everywhere => " **yes** |",
+            Access::OwnSpaces => " own |",
+            Access::Never => " - |",
+        });
+        writeln!(page, "| `{action}` |{}", cells.concat()).expect("a text takes any text");
     }
     page
 }

@@ -1,6 +1,3 @@
-use std::fmt::Write as _;
-use std::path::Path;
-
 use super::*;
 
 const HERE: SpaceId = SpaceId::from_bytes([1; 16]);
@@ -229,38 +226,4 @@ fn records_are_stored_under_field_names_and_read_back() {
     };
     let bytes = rmp_serde::to_vec_named(&wards).expect("encodes");
     assert_eq!(rmp_serde::from_slice::<Space>(&bytes).expect("decodes"), wards);
-}
-
-/// The table as anyone can read it. Run with `PEERD_BLESS=1` to write it anew, and read the difference.
-#[test]
-fn the_role_table_is_the_one_on_file() {
-    let mut table = String::from(
-        "Which role may make which call of the operator API.\n\n\
-         yes   wherever the call is about\n\
-         own   in its own spaces: those it manages, or the one it was created for\n\
-         -     never\n\n\
-         Without a valid token: never. Being listed as a manager of a space adds the\n\
-         space-manager column for that space.\n\n",
-    );
-    let header = Role::ALL.map(Role::word).join("  ");
-    writeln!(table, "{:<30}{header}", "call").expect("a string grows");
-    for action in Action::ALL {
-        let mut line = format!("{:<30}", action.word());
-        for role in Role::ALL {
-            let cell = match allows(role, *action) {
-                Access::Everywhere => "yes",
-                Access::OwnSpaces => "own",
-                Access::Never => "-",
-            };
-            write!(line, "{cell:<width$}", width = role.word().len() + 2).expect("a string grows");
-        }
-        writeln!(table, "{}", line.trim_end()).expect("a string grows");
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/roles.txt");
-    if std::env::var_os("PEERD_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
-        std::fs::write(&path, &table).expect("writes");
-    }
-    let on_file = std::fs::read_to_string(&path).expect("reads");
-    assert_eq!(table, on_file, "the role table differs from {}", path.display());
 }

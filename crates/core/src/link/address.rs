@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::{DnsName, Host};
+
 /// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
@@ -18,77 +20,11 @@ pub enum InvalidAddress {
     Host,
 }
 
-/// A DNS name in lower case, without a final dot: labels of letters, digits and inner hyphens.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DnsName(String);
-
-impl DnsName {
-    /// The longest name, in characters.
-    pub const MAX: usize = 253;
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for DnsName {
-    type Err = InvalidAddress;
-
-    fn from_str(text: &str) -> Result<DnsName, InvalidAddress> {
-        let label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        // A name whose last label is a number would be read as an IPv4 address by some resolvers.
-        let numeric = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
-        let last = text.rsplit('.').next().unwrap_or(text);
-        if text.len() > DnsName::MAX || !text.split('.').all(label) || numeric(last) {
-            return Err(InvalidAddress::Host);
-        }
-        Ok(DnsName(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for DnsName {
-    type Error = InvalidAddress;
-
-    fn try_from(text: String) -> Result<DnsName, InvalidAddress> {
-        text.parse()
-    }
-}
-
-impl From<DnsName> for String {
-    fn from(name: DnsName) -> String {
-        name.0
-    }
-}
-
-impl fmt::Display for DnsName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A host: by name or by number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Host {
-    /// A DNS name, resolved when it is dialled.
-    Name(DnsName),
-    /// An IP address that one host can have: neither unspecified nor multicast.
-    Ip(IpAddr),
-}
-
 /// A host and a port; its text is `host:port`, with IPv6 in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
-    /// The host.
+    /// The host; its IP address is one that a single host can have, neither unspecified nor multicast.
     pub host: Host,
     /// The port.
     pub port: NonZeroU16,
@@ -110,16 +46,16 @@ impl FromStr for Address {
             return Err(InvalidAddress::Port);
         }
         let port = port.parse().map_err(|_| InvalidAddress::Port)?;
-        let ip = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(v6) => Some(IpAddr::V6(v6.parse().map_err(|_| InvalidAddress::Host)?)),
-            None => host.parse().ok().map(IpAddr::V4),
+        // In an address an IPv6 host is in brackets, and nothing else is.
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match v6 {
+            Some(v6) => v6.parse().map(|ip| Host::from(IpAddr::V6(ip))).ok(),
+            None => host.parse().ok().filter(|_| !host.contains(':')),
         };
-        let host = match ip {
-            Some(ip) if ip.is_unspecified() || ip.is_multicast() => return Err(InvalidAddress::Host),
-            Some(ip) => Host::Ip(ip),
-            // People write names in any case; there is one spelling here.
-            None => Host::Name(host.to_ascii_lowercase().parse()?),
-        };
+        let host = host.ok_or(InvalidAddress::Host)?;
+        if matches!(&host, Host::Ip(ip) if ip.is_unspecified() || ip.is_multicast()) {
+            return Err(InvalidAddress::Host);
+        }
         Ok(Address { host, port })
     }
 }
@@ -140,11 +76,7 @@ impl From<Address> for String {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-            Host::Ip(IpAddr::V4(ip)) => write!(f, "{ip}:{}", self.port),
-            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]:{}", self.port),
-        }
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 

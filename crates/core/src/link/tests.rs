@@ -238,6 +238,7 @@ fn b008_an_address_is_a_host_that_can_be_dialled_and_a_port() {
         assert_eq!(address(good).to_string(), good);
     }
     assert_eq!(address("Peer.Example:443").to_string(), "peer.example:443");
+    assert_eq!(address("[::ffff:192.0.2.1]:443").to_string(), "192.0.2.1:443");
     assert_eq!(address("[2001:DB8:0::1]:443").to_string(), "[2001:db8::1]:443");
     for bad in [
         "peer.example",
@@ -264,6 +265,8 @@ fn b008_an_address_is_a_host_that_can_be_dialled_and_a_port() {
         "256.1.1.1:1",
         "0.0.0.0:1",
         "[::]:1",
+        "[::ffff:0.0.0.0]:1",
+        "a.0x7f:1",
         "224.0.0.1:1",
         "2001:db8::1:1",
         "[peer.example]:1",

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Cidr, Destination};
+use super::address::Destination;
 use super::decision::{Act, Direction, Question};
+use crate::address::Cidr;
 use crate::{EnrollmentId, InvalidId};
 
 /// A text that is not a port or a range of ports.

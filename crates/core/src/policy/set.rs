@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::address::{Cidr, Destination, Host, Target};
+use super::address::{Destination, Target};
 use super::decision::{
     Accept, Act, DataType, Decision, Denial, Dial, Direction, Flow, Permit, Question, Verdict,
 };
 use super::record::{Policy, Standing};
 use super::rule::{Enrollments, Rule, Side};
+use crate::address::{Cidr, Host};
 use crate::{EnrollmentId, PolicyId, Reason, Time};
 
 /// What every policy of this enrollment says together.

@@ -1,6 +1,7 @@
 //! A link and a connection, from the code to the end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use peerd_core::ConnectionId;
 use peerd_core::link::{Direction, Status};
@@ -139,4 +140,26 @@ async fn b071_either_side_restarts_and_the_link_is_back() {
     a.connected_after(number).await;
     let a = Site::restart(a.stop().await).await;
     a.connected_after(0).await;
+}
+
+#[tokio::test]
+async fn b066_heartbeats_keep_an_idle_link_alive() {
+    const BEATS: u32 = 50;
+    let plan = || Plan {
+        heartbeat_interval: Duration::from_millis(40),
+        silence_max: Duration::from_secs(1),
+        ..Plan::default()
+    };
+    let (a, _b) = linked_by(Direction::IngressOnly, plan(), plan()).await;
+    let number = a.link().await.unwrap().life.session.unwrap().number;
+    // Nothing but heartbeats is sent for as long as they take: twice the silence that would end the session.
+    for _ in 0..BEATS {
+        a.ground.clock.advance(Duration::from_millis(1));
+        let now = peerd_core::Clock::now(&*a.ground.clock);
+        eventually("a heartbeat", async || {
+            (a.link().await?.life.last_heard_at? >= now).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(a.link().await.unwrap().life.session.unwrap().number, number);
 }

@@ -72,7 +72,7 @@ async fn b082_what_a_caller_may_not_see_is_not_there_for_it_admins_included() {
         .await;
     set.unwrap();
 
-    let missing = world.airport(&editor, "XXX").await.unwrap_err();
+    let missing = world.airport(&editor, "ZZZ").await.unwrap_err();
     for caller in [&editor, &world.admin] {
         let hidden = world.airport(caller, "EWR").await.unwrap_err();
         assert_eq!(hidden.reason(), Reason::NotFound);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use peerd_core::EnrollmentId;
+use peerd_core::address::Cidr;
 use peerd_core::policy::{
-    Accept, Act, Cidr, DataType, Destination, Dial, Direction, Enrollments, Flow, Ports, Question, Rule,
-    Side, Target,
+    Accept, Act, DataType, Destination, Dial, Direction, Enrollments, Flow, Ports, Question, Rule, Side,
+    Target,
 };
 use peerd_wire::admin::v1 as pb;
 use peerd_wire::admin::v1::propose_policy_request as proposed;
