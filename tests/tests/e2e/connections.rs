@@ -135,9 +135,11 @@ fn b011_inspecting_a_request_contacts_nobody() {
     let mut world = linked();
     let (id, code) = request(&world, "--classification low --marking medical");
     let north = world.north.id();
+    let fingerprint = world.north.say("enrollment show")["identity_fingerprint"].clone();
     world.north.kill();
     let seen = world.south.say(&format!("connection inspect {code}"));
     let golden = json!({
+        "fingerprint": fingerprint,
         "connection_id": id, "enrollment_id": north, "title": "Agency north", "space": "flights",
         "exports": ["objects"], "imports": ["objects"], "classification": "low", "markings": ["medical"],
         "problems": [],

@@ -302,8 +302,8 @@ fn b082_what_carries_a_marking_does_not_exist_for_whoever_lacks_it() {
     let listed = say_as(south, &vera, "object list flights airport")["items"].clone();
     assert!(!listed.to_string().contains("JFK"), "{listed}");
     // What it may not see cannot be told from what is not there.
-    let missing = south.try_ctl_as(&vera, &words("object get flights airport XXX"));
-    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).replace("XXX", "JFK");
+    let missing = south.try_ctl_as(&vera, &words("object get flights airport XYZ"));
+    let told = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).replace("XYZ", "JFK");
     assert_eq!(told(&hidden()), told(&missing));
 
     south.say("marking grant medical vera");

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use peerd_core::ConnectionId;
 use peerd_core::peering::{DataTypes, Decision, Flow, Imported, Remark};
 use peerd_core::security::Security;
-use peerd_core::{ConnectionId, Fingerprint};
 use peerd_node::connection::{Ask, ConnectionView};
 use peerd_wire::peering::v1 as pb;
 use peerd_wire::peering::v1::connection_service_server::ConnectionService;
@@ -65,7 +65,7 @@ impl ConnectionService for Api {
             connection_id: code.connection.to_string(),
             enrollment_id: code.originator().to_string(),
             title: code.title.to_string(),
-            fingerprint: Fingerprint::of(code.key.as_spki()).to_string(),
+            fingerprint: inspected.fingerprint.map(|it| it.to_string()).unwrap_or_default(),
             space: code.space.to_string(),
             exports: Some(view::data_types(code.flow.exports)),
             imports: Some(view::data_types(code.flow.imports)),

@@ -1,11 +1,11 @@
 //! Reading an invite code, and what stands against using it. Contacts nobody.
 
-use peerd_core::Reason;
 use peerd_core::authz::Action;
 use peerd_core::code::{InviteCode, Problem};
 use peerd_core::link::Link;
 use peerd_core::peering::Connection;
 use peerd_core::security::Security;
+use peerd_core::{Fingerprint, Reason};
 use peerd_store::Records as _;
 
 use crate::{Caller, Error, Node};
@@ -15,6 +15,8 @@ use crate::{Caller, Error, Node};
 pub struct Inspection {
     /// The code.
     pub code: InviteCode,
+    /// The originator's identity certificate as its link pins it; absent where there is no complete link.
+    pub fingerprint: Option<Fingerprint>,
     /// What stands against it; empty when nothing does.
     pub problems: Vec<Problem>,
 }
@@ -32,13 +34,13 @@ impl Node {
             );
             problems.push(Problem::new(Reason::CodeUsed, message));
         }
+        let mut fingerprint = None;
         if code.originator() != self.enrollment_id() {
-            let asked = match self.link_for(&code).await {
-                Ok(link) => self
-                    .decide_peering(&link, code.originator(), code.flow.mirrored())
-                    .map(drop),
-                Err(error) => Err(error),
-            };
+            let link = self.link_for(&code).await;
+            let pinned = link.as_ref().ok().and_then(|link| link.remote.as_ref());
+            fingerprint = pinned.map(|remote| Fingerprint::of(&remote.certificate));
+            let flow = code.flow.mirrored();
+            let asked = link.and_then(|link| self.decide_peering(&link, code.originator(), flow));
             if let Err(error) = asked {
                 problems.push(Problem::new(error.reason(), error.told()));
             }
@@ -46,7 +48,11 @@ impl Node {
         if let Err(error) = self.check_security(&code.security).await {
             problems.push(Problem::new(error.reason(), error.told()));
         }
-        Ok(Inspection { code, problems })
+        Ok(Inspection {
+            code,
+            fingerprint,
+            problems,
+        })
     }
 
     pub(super) fn read_invite(&self, text: &str) -> Result<InviteCode, Error> {

@@ -101,12 +101,10 @@ fn event(rng: &SeededRng) -> Event {
         Side::Ingress
     };
     let (number, value) = (rng.next() % 4, rng.next() % 1_000);
-    // Edits are about everybody's objects; a key is created by one side only, since two would be two objects.
-    let own = number * 2 + u64::from(by == 1);
     let key = number * 2 + rng.next() % 2;
     let [twice, ack_lost] = [rng.next().is_multiple_of(3), rng.next().is_multiple_of(3)];
     match rng.next() % 40 {
-        0..5 => Event::Create { by, key: own },
+        0..5 => Event::Create { by, key },
         5..11 => Event::Edit { by, key, value },
         11..13 => Event::Delete { by, key },
         13..21 => Event::Make { from: by },
