@@ -5,11 +5,12 @@ use std::time::Duration;
 use peerd_core::audit::Fact;
 use peerd_core::authz::{Action, Space};
 use peerd_core::code::{InviteCode, ProofKey};
+use peerd_core::name::Title;
 use peerd_core::peering::{
     Approval, Command, Connection, Decision, Flow, Imported, LocalSpace, Remark, Request, Stage,
 };
 use peerd_core::security::Security;
-use peerd_core::{ChangeRequestId, ConnectionId, Reason, Time};
+use peerd_core::{ChangeRequestId, ConnectionId, Reason, Secret, Time};
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
 use crate::link::{Invitation, checked_lifetime};
@@ -71,26 +72,12 @@ impl Node {
             remote,
             space: local(&space),
             flow: ask.flow,
-            security: ask.security.clone(),
+            security: ask.security,
             key: ProofKey::of(&secret),
             until,
         };
-        let code = InviteCode {
-            connection: request.id,
-            key: self.public_key().clone(),
-            title,
-            space: space.name.clone(),
-            recipient: remote,
-            flow: ask.flow,
-            security: ask.security,
-            secret,
-            issued_at: now,
-            expires_at: until,
-        };
-        let text = code
-            .issue(&*self.signer)
-            .map_err(|error| Error::new(error.reason(), error.to_string()))?;
         let step = Connection::request(request, &permit, now).map_err(step::refused)?;
+        let code = self.invite_code(&step.next, title, secret, until)?;
         let mut batch = Batch::new();
         batch.insert(&step.next)?;
         let fact = Fact::of_call(now, caller.principal(), Action::ConnectionRequest);
@@ -100,10 +87,77 @@ impl Node {
         )?;
         self.commit(batch).await?;
         Ok(Invitation {
-            id: code.connection,
-            code: text.expose().to_owned(),
+            id: step.next.id,
+            code,
             expires_at: until,
         })
+    }
+
+    /// Makes a new invite code for a request that nobody has approved yet; the earlier one is void.
+    pub async fn reissue_invite(
+        &self,
+        caller: &Caller,
+        id: ConnectionId,
+        lifetime: Option<Duration>,
+    ) -> Result<Invitation<ConnectionId>, Error> {
+        let lifetime = checked_lifetime(lifetime)?;
+        let action = Action::ConnectionReissue;
+        self.retrying(async || {
+            let found = self.connection_for(caller, action, id).await?;
+            let connection = &found.record;
+            let title = self
+                .title()
+                .await?
+                .ok_or_else(|| Error::of(Reason::TitleMissing))?;
+            let link = self.link(&connection.link.to_string()).await?.record;
+            let permit = self
+                .permit_peering(caller.into(), &link, connection.remote, connection.ours)
+                .await?;
+            let (now, secret) = (self.now(), self.secret());
+            let command = Command::Reissue {
+                key: ProofKey::of(&secret),
+                until: now.plus(lifetime),
+            };
+            let step = connection.command(&command, now).map_err(step::refused)?;
+            let code = self.invite_code(connection, title, secret, now.plus(lifetime))?;
+            let fact = Fact::of_call(now, caller.principal(), action).by_policy(permit.policy());
+            self.take(Some(&found), step, fact).await?;
+            Ok(Invitation {
+                id,
+                code,
+                expires_at: now.plus(lifetime),
+            })
+        })
+        .await
+    }
+
+    /// The text of the invite code of a request that is recorded.
+    fn invite_code(
+        &self,
+        connection: &Connection,
+        title: Title,
+        secret: Secret,
+        expires_at: Time,
+    ) -> Result<String, Error> {
+        let space = connection
+            .space
+            .as_ref()
+            .ok_or_else(|| Error::not_found("space"))?;
+        let code = InviteCode {
+            connection: connection.id,
+            key: self.public_key().clone(),
+            title,
+            space: space.name.clone(),
+            recipient: connection.remote,
+            flow: connection.ours,
+            security: connection.asked.clone(),
+            secret,
+            issued_at: self.now(),
+            expires_at,
+        };
+        let text = code.issue(&*self.signer);
+        let text = text.map_err(|error| Error::new(error.reason(), error.to_string()))?;
+        Ok(text.expose().to_owned())
     }
 
     /// Approves what an invite code asks for, for a space here; may narrow its security.

@@ -36,6 +36,8 @@ const COLUMNS: [&str; 8] = [
 pub(crate) enum Command {
     /// Makes a peer request and its invite code
     Request(invite::Request),
+    /// Makes a new invite code for a request that nobody has approved yet; the earlier one is void
+    Reissue(invite::Reissue),
     /// Shows what an invite code says and what stands against approving it; contacts nobody
     Inspect {
         /// The code, `-` for stdin, or `@FILE`
@@ -146,6 +148,7 @@ impl Command {
     pub(crate) async fn run(self, app: &App<'_>) -> Result<u8, Error> {
         match self {
             Command::Request(request) => request.run(app).await,
+            Command::Reissue(reissue) => reissue.run(app).await,
             Command::Inspect { code } => invite::inspect(app, code).await,
             Command::Approve(approve) => approve.run(app).await,
             Command::Reject { code, reason } => invite::reject(app, code, reason).await,

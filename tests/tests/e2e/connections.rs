@@ -131,6 +131,36 @@ fn b004_an_expired_request_is_refused_and_says_so_before_it_is_approved() {
 }
 
 #[test]
+fn b002_a_reissued_code_replaces_the_earlier_one_and_keeps_the_connection() {
+    let world = linked();
+    let (id, earlier) = request(&world, "");
+    let reissued = world.north.say(&format!("connection reissue {id}"));
+    assert_eq!(reissued["connection_id"], id.as_str());
+    let code = reissued["code"].as_str().expect("a code");
+    assert_ne!(code, earlier);
+    world
+        .south
+        .say(&format!("connection approve {code} --space flights"));
+    world.stage(&id, "approved");
+    world
+        .north
+        .say_fails(&format!("connection reissue {id}"), 5, "WRONG_STAGE");
+
+    let (id, earlier) = request(&world, "");
+    world.north.say(&format!("connection reissue {id}"));
+    world
+        .south
+        .say(&format!("connection approve {earlier} --space flights"));
+    world.south.eventually("the earlier code is refused", |south| {
+        (south.say(&format!("connection show {id}"))["stage"] == "rejected").then_some(())
+    });
+    assert_eq!(
+        world.north.say(&format!("connection show {id}"))["stage"],
+        "requested"
+    );
+}
+
+#[test]
 fn b011_inspecting_a_request_contacts_nobody() {
     let mut world = linked();
     let (id, code) = request(&world, "--classification low --marking medical");

@@ -85,6 +85,7 @@ rows! { connection:
     "DisableConnection" => ConnectionDisable,
     "EnableConnection" => ConnectionEnable,
     "ActivateConnection" => ConnectionActivate,
+    "ReissueInvite" => ConnectionReissue,
     "RevokeConnection" => ConnectionRevoke,
     "ListConnections" => ConnectionList,
     "GetConnection" => ConnectionShow,

@@ -54,6 +54,31 @@ impl ConnectionService for Api {
         }))
     }
 
+    async fn reissue_invite(
+        &self,
+        request: Request<pb::ReissueInviteRequest>,
+    ) -> Result<Response<pb::ReissueInviteResponse>, Status> {
+        let (
+            caller,
+            pb::ReissueInviteRequest {
+                connection_id,
+                expires_in,
+            },
+        ) = opened(request)?;
+        let lifetime = parse::duration("expires_in", expires_in)?;
+        let id = id(&connection_id)?;
+        let invited = self
+            .node
+            .reissue_invite(&caller, id, lifetime)
+            .await
+            .map_err(told)?;
+        Ok(Response::new(pb::ReissueInviteResponse {
+            connection_id: invited.id.to_string(),
+            code: invited.code,
+            expires_at: Some(timestamp(invited.expires_at)),
+        }))
+    }
+
     async fn inspect_invite(
         &self,
         request: Request<pb::InspectInviteRequest>,

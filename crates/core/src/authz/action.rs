@@ -84,6 +84,7 @@ actions! {
     LinkKnocks = "link knocks":                                    ALL     ALL      NO     NO     NO;
 
     ConnectionRequest = "connection request":                      ALL      NO     OWN     NO     NO;
+    ConnectionReissue = "connection reissue":                      ALL      NO     OWN     NO     NO;
     ConnectionInspect = "connection inspect":                      ALL     ALL     ALL     NO     NO;
     ConnectionApprove = "connection approve":                      ALL      NO     OWN     NO     NO;
     ConnectionReject = "connection reject":                        ALL      NO     ALL     NO     NO;

@@ -36,6 +36,15 @@ pub(crate) struct Request {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Reissue {
+    /// The connection's id
+    id: String,
+    /// How long the code is valid [default: 72h]
+    #[arg(long, value_parser = duration::parse, value_name = "DURATION")]
+    expires: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Approve {
     /// The code, `-` for stdin, or `@FILE`
     code: Code,
@@ -71,6 +80,28 @@ impl Request {
             code,
             expires_at,
         } = answer;
+        let view = Requested {
+            connection_id,
+            code,
+            expires_at: time(expires_at),
+        };
+        output::show(app.format, &view)?;
+        Ok(DONE)
+    }
+}
+
+impl Reissue {
+    pub(super) async fn run(self, app: &App<'_>) -> Result<u8, Error> {
+        let request = pb::ReissueInviteRequest {
+            connection_id: self.id,
+            expires_in: self.expires.map(duration::message),
+        };
+        let mut service = app.client.connections();
+        let pb::ReissueInviteResponse {
+            connection_id,
+            code,
+            expires_at,
+        } = app.client.call(service.reissue_invite(request)).await?;
         let view = Requested {
             connection_id,
             code,
