@@ -18,7 +18,7 @@ mod tests;
 mod translate;
 
 pub use flows::{Export, Flows, Import, OurSide, flows};
-pub use translate::{ItemRefusal, Translated, translate};
+pub use translate::{ItemRefusal, Translated, pass_plain, translate};
 
 /// One type that a side made available on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod key;
 #[cfg(test)]
 mod laws;
 pub mod merge;
+mod plain;
 mod provenance;
 mod register;
 mod resolve;
@@ -25,6 +26,7 @@ pub use edit::{Changes, Refused};
 pub use fit::ObjectInvalid;
 pub use key::{InvalidKey, ObjectKey, Rid};
 pub use merge::{MergeRefused, Merged, merge};
+pub use plain::{PlainMerged, PlainState};
 pub use provenance::Provenance;
 pub use register::Register;
 pub use resolve::{Conflict, Keep};

@@ -19,7 +19,7 @@ mod text;
 
 pub use bytes::Malformed;
 pub use encoding::EncodedValue;
-pub use row::Row;
+pub use row::{Row, RowRef};
 
 /// The longest text, in bytes.
 pub const STRING_BYTES_MAX: usize = 1 << 20;

@@ -11,10 +11,12 @@ mod item;
 mod marks;
 mod offer;
 mod park;
+mod planned;
 mod position;
 mod progress;
 mod purge;
 mod terms;
+mod walk;
 
 pub use export::Exporter;
 pub use import::Importer;

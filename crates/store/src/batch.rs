@@ -13,6 +13,16 @@ pub enum Expect {
     At(Revision),
 }
 
+impl Expect {
+    /// The revision that the record is to have.
+    pub(crate) fn revision(self) -> Option<Revision> {
+        match self {
+            Expect::Absent => None,
+            Expect::At(revision) => Some(revision),
+        }
+    }
+}
+
 /// One part of a batch.
 ///
 /// A key has 1 to [`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX) bytes. [`Table::Objects`], [`Table::Feed`] and
@@ -39,12 +49,23 @@ pub enum Op {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     ops: Vec<Op>,
+    read_at: Option<Revision>,
 }
 
 impl Batch {
     /// A batch that asks for nothing yet.
     pub fn new() -> Batch {
         Batch::default()
+    }
+
+    /// A batch whose conditions say what was read from the store after it answered this
+    /// [`horizon`](crate::Store::horizon). Where nothing was written to a record since, the store takes the condition
+    /// at its word and does not look again.
+    pub fn read_at(horizon: Option<Revision>) -> Batch {
+        Batch {
+            ops: Vec::new(),
+            read_at: horizon,
+        }
     }
 
     /// Adds a condition.
@@ -84,8 +105,15 @@ impl Batch {
 
     /// Adds everything of another batch.
     pub fn append(&mut self, mut other: Batch) -> &mut Batch {
+        // What holds for both is the earlier horizon, and none where one of them has none.
+        self.read_at = self.read_at.min(other.read_at);
         self.ops.append(&mut other.ops);
         self
+    }
+
+    /// As of when the conditions were read.
+    pub(crate) fn horizon(&self) -> Option<Revision> {
+        self.read_at
     }
 
     /// The parts in the order they were added.
@@ -101,7 +129,7 @@ impl Batch {
     /// A batch of these parts.
     #[cfg(test)]
     pub(crate) fn from_ops(ops: Vec<Op>) -> Batch {
-        Batch { ops }
+        Batch { ops, read_at: None }
     }
 
     /// About how many bytes the batch holds, for those who bound what they gather.

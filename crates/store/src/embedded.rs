@@ -32,10 +32,10 @@ use tokio::task::spawn_blocking;
 use crate::notify::Notifier;
 use crate::read::{self, View};
 use crate::{
-    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Sequence, Store, Table, Topic,
+    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Revision, Sequence, Store, Table, Topic,
 };
 use disk::{Disk, Snapshot};
-use writer::{Command, Room, Writer};
+use writer::{Command, Published, Room, Writer};
 
 /// How many batches may wait for the writer; whoever comes then waits to be let in.
 const QUEUE: usize = 256;
@@ -74,6 +74,7 @@ pub struct Embedded {
     queue: Mutex<Option<mpsc::Sender<Command>>>,
     writer: tokio::sync::Mutex<Option<JoinHandle<()>>>,
     notifier: Arc<Notifier>,
+    published: Arc<Published>,
     #[cfg(test)]
     room: Arc<Room>,
 }
@@ -88,7 +89,13 @@ impl Embedded {
         let disk = Arc::new(directory::open(&path, options)?);
         let notifier = Arc::new(Notifier::default());
         let room = Arc::new(Room::new(&path, options.reserve_bytes));
-        let writer = Writer::new(Arc::clone(&disk), Arc::clone(&notifier), Arc::clone(&room))?;
+        let published = Arc::new(Published::default());
+        let writer = Writer::new(
+            Arc::clone(&disk),
+            Arc::clone(&notifier),
+            Arc::clone(&published),
+            Arc::clone(&room),
+        )?;
         let (queue, commands) = mpsc::channel(QUEUE);
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -100,6 +107,7 @@ impl Embedded {
             queue: Mutex::new(Some(queue)),
             writer: tokio::sync::Mutex::new(Some(writer)),
             notifier,
+            published,
             #[cfg(test)]
             room,
         })
@@ -173,6 +181,20 @@ impl Store for Embedded {
         let feed = feed.clone();
         self.blocking(move |snapshot| read::changes(snapshot, &feed, after, limit))
             .await
+    }
+
+    /// Who keeps up with a feed reads from memory, in place.
+    async fn tail(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<(Bytes, Entry)>, Error> {
+        if let Some(recent) = self.published.tails.read(feed, after, limit) {
+            return Ok(recent);
+        }
+        let feed = feed.clone();
+        self.blocking(move |snapshot| read::tail(snapshot, &feed, after, limit))
+            .await
+    }
+
+    fn horizon(&self) -> Option<Revision> {
+        Some(self.published.horizon())
     }
 
     async fn head(&self, feed: &FeedId) -> Result<Sequence, Error> {

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
+use std::ops::Bound;
 
 use bytes::Bytes;
 
 use crate::read::{View, feed_key};
+use crate::recent::Recent;
 use crate::{Batch, Committed, Entry, Error, Expect, FeedId, Op, Revision, Table, Topic, audit};
 
 /// The longest key a record may have, in bytes. No key may be empty.
@@ -31,6 +33,15 @@ pub(crate) struct Writes {
     feeds: BTreeSet<FeedId>,
 }
 
+/// What happened at one place of a feed.
+#[derive(Debug)]
+pub(crate) enum Moved<'a> {
+    /// The object with this key came here, as this record.
+    Here(&'a Bytes, &'a Entry),
+    /// The object that was here left.
+    Gone,
+}
+
 impl Writes {
     /// What watchers are to be told, once the group is visible.
     pub(crate) fn topics(self) -> impl Iterator<Item = Topic> {
@@ -42,6 +53,35 @@ impl Writes {
             once(Topic::Table(table)).chain(ids)
         });
         tables.chain(self.feeds.into_iter().map(Topic::Feed))
+    }
+
+    /// Every record that is written or removed.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = (Table, &Bytes)> {
+        let tables = self.tables.iter();
+        tables.flat_map(|(table, rows)| rows.keys().map(|key| (*table, key)))
+    }
+
+    /// The feeds that changed, and within each what happened at which place: an object came to it, or left it.
+    pub(crate) fn moves(&self) -> impl Iterator<Item = (&FeedId, Vec<(u64, Moved<'_>)>)> {
+        self.feeds.iter().map(|feed| {
+            let prefix = feed.prefix();
+            let places = self.tables.get(&Table::Feed).into_iter();
+            let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+            let places = places.flat_map(|places| places.range::<[u8], _>(from));
+            let moves = places.map_while(|(place, change)| {
+                let sequence = place.strip_prefix(prefix.as_slice())?.try_into().ok()?;
+                Some((u64::from_be_bytes(sequence), self.moved(change.as_ref())))
+            });
+            (feed, moves.collect())
+        })
+    }
+
+    fn moved(&self, change: Option<&Entry>) -> Moved<'_> {
+        let object = change.and_then(|change| {
+            let (key, object) = self.tables.get(&Table::Objects)?.get_key_value(&change.value)?;
+            Some((key, object.as_ref()?))
+        });
+        object.map_or(Moved::Gone, |(key, object)| Moved::Here(key, object))
     }
 
     fn set(&mut self, table: Table, key: Bytes, entry: Option<Entry>) {
@@ -58,14 +98,17 @@ impl Writes {
 #[derive(Debug)]
 pub(crate) struct Group<'a, V> {
     before: &'a V,
+    recent: Option<&'a Recent>,
     heads: Heads,
     writes: Writes,
 }
 
 impl<'a, V: View> Group<'a, V> {
-    pub(crate) fn new(before: &'a V, heads: Heads) -> Group<'a, V> {
+    /// Over what is committed; with what was written lately, where the backend keeps track of it.
+    pub(crate) fn new(before: &'a V, heads: Heads, recent: Option<&'a Recent>) -> Group<'a, V> {
         Group {
             before,
+            recent,
             heads,
             writes: Writes::default(),
         }
@@ -73,7 +116,7 @@ impl<'a, V: View> Group<'a, V> {
 
     /// Adds a batch, which sees the batches before it. Everything that can fail comes before the first write.
     pub(crate) fn stage(&mut self, batch: Batch) -> Result<Committed, Error> {
-        let earlier = self.check(batch.ops())?;
+        let earlier = self.check(&batch)?;
         let mut earlier = earlier.into_iter();
         for op in batch.into_ops() {
             self.apply(op, &mut earlier);
@@ -89,22 +132,26 @@ impl<'a, V: View> Group<'a, V> {
 
     /// Checks every operation and condition. Answers the revisions the objects of feed operations have so far, in the
     /// order of the operations.
-    fn check(&self, ops: &[Op]) -> Result<Vec<Option<Revision>>, Error> {
+    fn check(&self, batch: &Batch) -> Result<Vec<Option<Revision>>, Error> {
         let mut earlier = Vec::new();
         // A batch mostly asks about an object and then writes it: one lookup serves both.
         let mut last: Option<(Table, &[u8], Option<Revision>)> = None;
-        let mut look_up = |table, key| match last {
+        let mut look_up = |table, key, claimed: Option<&Expect>| match last {
             Some((t, k, revision)) if t == table && k == key => Ok(revision),
             _ => {
-                let revision = self.revision(table, key)?;
+                let revision = match claimed {
+                    Some(expect) if self.is_untouched(batch, table, key) => expect.revision(),
+                    _ => self.revision(table, key)?,
+                };
+                debug_assert_eq!(revision, self.revision(table, key)?, "what a batch read was not there");
                 last = Some((table, key, revision));
                 Ok::<_, Error>(revision)
             }
         };
-        for op in ops {
+        for op in batch.ops() {
             match op {
                 Op::Expect(table, key, expect) => {
-                    let holds = match (expect, look_up(*table, key)?) {
+                    let holds = match (expect, look_up(*table, key, Some(expect))?) {
                         (Expect::Absent, found) => found.is_none(),
                         (Expect::At(revision), found) => found == Some(*revision),
                     };
@@ -116,7 +163,7 @@ impl<'a, V: View> Group<'a, V> {
                 Op::PutInFeed(feed, key, _) | Op::DeleteFromFeed(feed, key) => {
                     check_key(Table::Objects, key.len())?;
                     check_key(Table::Feed, feed.prefix().len())?;
-                    earlier.push(look_up(Table::Objects, key)?);
+                    earlier.push(look_up(Table::Objects, key, None)?);
                 }
                 Op::Audit(_) => {}
             }
@@ -172,6 +219,14 @@ impl<'a, V: View> Group<'a, V> {
         }
         self.writes.feeds.insert(feed);
         prefix
+    }
+
+    /// Whether a record is as the batch read it, known without looking.
+    fn is_untouched(&self, batch: &Batch, table: Table, key: &[u8]) -> bool {
+        let (Some(recent), Some(horizon)) = (self.recent, batch.horizon()) else {
+            return false;
+        };
+        recent.is_untouched(table, key, horizon) && self.writes.get(table, key).is_none()
     }
 
     fn revision(&self, table: Table, key: &[u8]) -> Result<Option<Revision>, Error> {

@@ -18,9 +18,11 @@ mod error;
 mod memory;
 mod notify;
 mod read;
+mod recent;
 pub mod record;
 pub mod records;
 mod table;
+mod tails;
 mod traits;
 
 pub use audit::{ChainReport, verify_chain};

@@ -13,7 +13,7 @@ use crate::engine::{Group, Heads, Writes};
 use crate::notify::Notifier;
 use crate::read::{self, Keys, View};
 use crate::{
-    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Sequence, Store, Table, Topic,
+    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Revision, Sequence, Store, Table, Topic,
 };
 
 /// A store in memory.
@@ -64,7 +64,7 @@ impl Memory {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Unavailable("the store was closed".into()));
         }
-        let mut group = Group::new(&*tables, tables.heads);
+        let mut group = Group::new(&*tables, tables.heads, None);
         let committed = group.stage(batch)?;
         let (writes, heads) = group.finish();
         tables.heads = heads;
@@ -139,6 +139,15 @@ impl Store for Memory {
 
     async fn changes(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<Change>, Error> {
         read::changes(&*self.tables(), feed, after, limit)
+    }
+
+    async fn tail(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<(Bytes, Entry)>, Error> {
+        read::tail(&*self.tables(), feed, after, limit)
+    }
+
+    /// None: every condition is looked up, which costs nothing here.
+    fn horizon(&self) -> Option<Revision> {
+        None
     }
 
     async fn head(&self, feed: &FeedId) -> Result<Sequence, Error> {

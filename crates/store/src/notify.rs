@@ -40,6 +40,12 @@ impl Notifier {
         receiver
     }
 
+    /// Whether somebody waits for this.
+    pub(crate) fn is_watched(&self, topic: &Topic) -> bool {
+        let topics = self.lock();
+        topics.watched.get(topic).is_some_and(|sender| sender.receiver_count() > 0)
+    }
+
     /// Marks every receiver of these topics changed. Called when the commit is durable and visible.
     pub(crate) fn bump(&self, touched: impl IntoIterator<Item = Topic>) {
         let mut topics = self.lock();

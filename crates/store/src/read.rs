@@ -128,6 +128,22 @@ pub(crate) fn changes(
     page.into_iter().map(change).collect()
 }
 
+pub(crate) fn tail(
+    view: &impl View,
+    feed: &FeedId,
+    after: Sequence,
+    limit: usize,
+) -> Result<Vec<(Bytes, Entry)>, Error> {
+    let object = |Change { sequence, key }: Change| match view.get(Table::Objects, &key)? {
+        Some(entry) if entry.revision.0 == sequence.0 => Ok((key, entry)),
+        _ => Err(Error::Corrupt {
+            what: format!("the object at {} of {feed}", sequence.0),
+            source: None,
+        }),
+    };
+    changes(view, feed, after, limit)?.into_iter().map(object).collect()
+}
+
 pub(crate) fn head(view: &impl View, feed: &FeedId) -> Result<Sequence, Error> {
     let Some(keys) = Keys::new(&feed.prefix(), None) else {
         return Ok(Sequence(0));

@@ -107,6 +107,14 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The changes of a feed after `after`, oldest first, at most `limit`.
     async fn changes(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<Change>, Error>;
 
+    /// The objects of a feed that changed after `after`, in the order of their changes, at most `limit`: keys and
+    /// records, all of one moment. A record's revision is its sequence in the feed.
+    async fn tail(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<(Bytes, Entry)>, Error>;
+
+    /// A revision that every read which starts after this call has seen, with all before it; `None` where the store
+    /// cannot say. For [`Batch::read_at`](crate::Batch::read_at).
+    fn horizon(&self) -> Option<Revision>;
+
     /// The sequence of a feed's latest change; zero when it has none.
     async fn head(&self, feed: &FeedId) -> Result<Sequence, Error>;
 

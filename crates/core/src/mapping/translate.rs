@@ -1,9 +1,9 @@
 //! An object that arrived, in local terms.
 
 use super::Mapping;
-use crate::object::{Lanes, ObjectInvalid, ObjectKey, ObjectState, Register};
-use crate::ontology::{ObjectType, PropertyId};
-use crate::value::{EncodedValue, InvalidValue, Malformed};
+use crate::object::{Lanes, ObjectInvalid, ObjectKey, ObjectState, PlainState, Register};
+use crate::ontology::{ObjectType, Property, PropertyId, PropertyType};
+use crate::value::{EncodedValue, InvalidValue, Malformed, RowRef};
 use crate::{EnrollmentId, Reason};
 
 /// What becomes of an object that arrived.
@@ -104,38 +104,84 @@ impl ObjectState {
 
     /// Every value is of its property's type, the row is complete, and the primary key is the object's.
     fn check(&self, key: &ObjectKey, local: &ObjectType) -> Result<(), ItemRefusal> {
-        let key_bytes = EncodedValue::of(&local.key_value(key.primary_key())?)?;
-        let keeps_key = |id: PropertyId, value: Option<&[u8]>| {
-            if id == local.primary_key && value != Some(key_bytes.as_bytes()) {
-                let name = local.property(id).map(|p| p.name.clone());
-                return Err(name.map_or(ObjectInvalid::UnknownProperty(id), ObjectInvalid::KeyMismatch));
-            }
-            Ok(())
-        };
+        let primary_key = key.primary_key();
         if let Some(source) = self.source() {
-            let mut present = Vec::with_capacity(local.properties.len());
-            for (id, value) in source.row.iter() {
-                check_value(local, id, Some(value))?;
-                keeps_key(id, Some(value))?;
-                present.push(id);
-            }
-            let missing = local
-                .properties
-                .iter()
-                .find(|p| !p.nullable && present.binary_search(&p.id).is_err());
-            if let Some(missing) = missing {
-                return Err(ObjectInvalid::Missing(missing.name.clone()).into());
-            }
+            check_row(source.row.as_ref(), primary_key, local)?;
         }
         for (id, register) in self.edits() {
             for (_, write) in register.writes() {
                 let value = write.value.as_ref().map(EncodedValue::as_bytes);
                 check_value(local, id, value)?;
-                keeps_key(id, value)?;
+                check_key(local, primary_key, id, value)?;
             }
         }
         Ok(())
     }
+}
+
+/// Checks an object of the other side that is its source row and nothing else, where it needs no translation: the
+/// source lane flows, and every property has the same number on both sides. What it says is what [`translate`] says;
+/// `None` where that takes more, or may come to something else than the same bytes.
+pub fn pass_plain(
+    primary_key: &str,
+    incoming: &PlainState<'_>,
+    mapping: &Mapping,
+    lanes: Lanes,
+    local: &ObjectType,
+    me: EnrollmentId,
+) -> Option<Result<(), ItemRefusal>> {
+    let same = |id: PropertyId| mapping.local(id) == Some(id);
+    let passes = lanes.and(mapping.import).source
+        && incoming.owner != me
+        && local.name == mapping.local_type
+        && incoming.row.iter().all(|(id, _)| same(id));
+    passes.then(|| check_row(incoming.row, primary_key, local))
+}
+
+/// Every value is of its property's type, none is missing, and the primary key is the object's.
+fn check_row(row: RowRef<'_>, primary_key: &str, local: &ObjectType) -> Result<(), ItemRefusal> {
+    // Both are in the order of the numbers.
+    let mut expected = local.properties.iter();
+    for (id, value) in row.iter() {
+        let property = loop {
+            match expected.next() {
+                Some(property) if property.id < id => is_nullable(property)?,
+                Some(property) if property.id == id => break property,
+                _ => return Err(ObjectInvalid::UnknownProperty(id).into()),
+            }
+        };
+        check_encoded(property, value)?;
+        check_key(local, primary_key, id, Some(value))?;
+    }
+    expected.try_for_each(is_nullable)
+}
+
+fn is_nullable(property: &Property) -> Result<(), ItemRefusal> {
+    if property.nullable {
+        return Ok(());
+    }
+    Err(ObjectInvalid::Missing(property.name.clone()).into())
+}
+
+/// A value of the primary key is the one the object is known by.
+fn check_key(
+    local: &ObjectType,
+    primary_key: &str,
+    id: PropertyId,
+    value: Option<&[u8]>,
+) -> Result<(), ItemRefusal> {
+    if id != local.primary_key {
+        return Ok(());
+    }
+    let property = local.property(id).ok_or(ObjectInvalid::UnknownProperty(id))?;
+    let is_key = match (value, &property.of) {
+        (Some(value), PropertyType::String) => EncodedValue::is_text(value, primary_key),
+        (value, _) => value == Some(EncodedValue::of(&local.key_value(primary_key)?)?.as_bytes()),
+    };
+    if is_key {
+        return Ok(());
+    }
+    Err(ObjectInvalid::KeyMismatch(property.name.clone()).into())
 }
 
 fn check_value(local: &ObjectType, id: PropertyId, value: Option<&[u8]>) -> Result<(), ObjectInvalid> {
@@ -147,6 +193,10 @@ fn check_value(local: &ObjectType, id: PropertyId, value: Option<&[u8]>) -> Resu
             Err(ObjectInvalid::Missing(property.name.clone()))
         };
     };
+    check_encoded(property, bytes)
+}
+
+fn check_encoded(property: &Property, bytes: &[u8]) -> Result<(), ObjectInvalid> {
     property
         .of
         .check_encoded(bytes)

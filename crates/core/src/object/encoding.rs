@@ -33,10 +33,10 @@ use crate::security::Security;
 use crate::value::bytes::{Malformed, Reader, Writer};
 use crate::value::{EncodedValue, ROW_BYTES_MAX, Row};
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 const PURGED: u8 = 1;
 const LIFE: u8 = 2;
-const SOURCE: u8 = 4;
+pub(super) const SOURCE: u8 = 4;
 
 impl ObjectState {
     /// The largest state, in bytes.

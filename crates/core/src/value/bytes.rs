@@ -29,6 +29,11 @@ pub enum Malformed {
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Writes on behind these bytes.
+    pub(crate) fn after(bytes: Vec<u8>) -> Writer {
+        Writer(bytes)
+    }
+
     pub(crate) fn with_capacity(bytes: usize) -> Writer {
         Writer(Vec::with_capacity(bytes))
     }
@@ -42,8 +47,16 @@ impl Writer {
     }
 
     /// Seven bits a byte, lowest first, the high bit set on all but the last.
-    pub(crate) fn varint(&mut self, number: u64) {
-        self.wide(number.into());
+    pub(crate) fn varint(&mut self, mut number: u64) {
+        loop {
+            let [low, ..] = number.to_le_bytes();
+            number >>= 7;
+            if number == 0 {
+                self.0.push(low & 0x7f);
+                return;
+            }
+            self.0.push(low | 0x80);
+        }
     }
 
     /// A varint of up to 128 bits.
@@ -65,7 +78,7 @@ impl Writer {
     }
 
     pub(crate) fn count(&mut self, count: usize) {
-        self.wide(count as u128);
+        self.varint(count as u64);
     }
 
     /// A length and that many bytes.
@@ -146,8 +159,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint that fits the number asked for.
-    pub(crate) fn varint<N: TryFrom<u128>>(&mut self) -> Result<N, Malformed> {
-        self.wide()?.try_into().map_err(|_| Malformed::Meaningless)
+    pub(crate) fn varint<N: TryFrom<u64>>(&mut self) -> Result<N, Malformed> {
+        let fits = |number: u64| number.try_into().map_err(|_| Malformed::Meaningless);
+        match *self.0 {
+            // Mostly it is one byte, or two.
+            [low @ ..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                fits(low.into())
+            }
+            [low, high @ 1..0x80, ref rest @ ..] => {
+                self.0 = rest;
+                fits(u64::from(low & 0x7f) | u64::from(high) << 7)
+            }
+            _ => fits(self.wide()?.try_into().map_err(|_| Malformed::Meaningless)?),
+        }
     }
 
     pub(crate) fn zigzag(&mut self) -> Result<i128, Malformed> {

@@ -72,6 +72,12 @@ impl EncodedValue {
         EncodedValue(bytes.into())
     }
 
+    /// Whether these bytes are the encoding of this text.
+    pub(crate) fn is_text(bytes: &[u8], text: &str) -> bool {
+        let mut input = Reader::new(bytes);
+        input.byte() == Ok(STRING) && input.bytes(STRING_BYTES_MAX) == Ok(text.as_bytes()) && input.is_empty()
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

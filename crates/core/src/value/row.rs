@@ -33,24 +33,7 @@ impl Row {
 
     /// A row from bytes of any origin.
     pub fn from_bytes(bytes: &[u8]) -> Result<Row, Malformed> {
-        if bytes.len() > ROW_BYTES_MAX {
-            return Err(Malformed::TooLarge);
-        }
-        let mut input = Reader::new(bytes);
-        let mut last: Option<PropertyId> = None;
-        let mut count = 0;
-        while !input.is_empty() {
-            let (id, _) = read_field(&mut input)?;
-            if last.is_some_and(|last| last >= id) {
-                return Err(Malformed::NotCanonical);
-            }
-            last = Some(id);
-            count += 1;
-            if count > ObjectType::PROPERTIES_MAX {
-                return Err(Malformed::TooLarge);
-            }
-        }
-        Ok(Row(bytes.into()))
+        Ok(RowRef::new(bytes)?.to_row())
     }
 
     /// A row of values that are encoded already, in any order; of two with one number the last counts.
@@ -74,11 +57,14 @@ impl Row {
         &self.0
     }
 
+    /// The same row, borrowed.
+    pub fn as_ref(&self) -> RowRef<'_> {
+        RowRef(&self.0)
+    }
+
     /// Each property's number and encoded value, by ascending number.
     pub fn iter(&self) -> impl Iterator<Item = (PropertyId, &[u8])> {
-        let mut input = Reader::new(&self.0);
-        // Numbers and lengths were checked, so this ends only at the end.
-        std::iter::from_fn(move || read_field(&mut input).ok())
+        self.as_ref().iter()
     }
 
     /// The value of one property.
@@ -94,6 +80,51 @@ impl Row {
         self.iter()
             .map(|(id, bytes)| Ok((id, encoding::decode(bytes)?)))
             .collect()
+    }
+}
+
+/// A row where its bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowRef<'a>(&'a [u8]);
+
+impl<'a> RowRef<'a> {
+    /// A row from bytes of any origin.
+    pub fn new(bytes: &'a [u8]) -> Result<RowRef<'a>, Malformed> {
+        if bytes.len() > ROW_BYTES_MAX {
+            return Err(Malformed::TooLarge);
+        }
+        let mut input = Reader::new(bytes);
+        let mut last: Option<PropertyId> = None;
+        let mut count = 0;
+        while !input.is_empty() {
+            let (id, _) = read_field(&mut input)?;
+            if last.is_some_and(|last| last >= id) {
+                return Err(Malformed::NotCanonical);
+            }
+            last = Some(id);
+            count += 1;
+            if count > ObjectType::PROPERTIES_MAX {
+                return Err(Malformed::TooLarge);
+            }
+        }
+        Ok(RowRef(bytes))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The row, in bytes of its own.
+    pub fn to_row(self) -> Row {
+        Row(self.0.into())
+    }
+
+    /// Each property's number and encoded value, by ascending number.
+    pub fn iter(self) -> impl Iterator<Item = (PropertyId, &'a [u8])> {
+        let mut input = Reader::new(self.0);
+        // Numbers and lengths were checked, so this ends only at the end.
+        std::iter::from_fn(move || read_field(&mut input).ok())
     }
 }
 

@@ -1,32 +1,38 @@
 //! The exporting end of one type's stream.
 //!
-//! A walk goes through the feed once, in order; at its end it waits for more. When the terms change it starts anew and
-//! says only what differs: an object that did not change and is known to be there in the same words is left out. So
-//! bootstrap, tail and change of terms are one path.
+//! A walk scans all objects once and then follows the feed; at its end it waits for more. When the terms change it
+//! starts anew and says only what differs: an object that did not change and is known to be there in the same words is
+//! left out. So bootstrap, tail and change of terms are one path.
+//!
+//! Some batches are made ahead: the marks of one are on their way to the disk while the next is put together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use peerd_core::Reason;
 use peerd_core::policy::{self, Direction, Permit};
-use peerd_store::{Sequence, Table, Topic};
+use peerd_store::records::Mark;
+use peerd_store::{Table, Topic};
 use tokio::sync::watch;
 
-use super::draft::Draft;
-use super::marks::{self, Unsettled};
-use super::position::{Sealer, Standpoint};
+use super::draft::{Candidate, Draft};
+use super::marks::{self, Renewed, Unsettled};
+use super::offer::offer;
+use super::planned::{Plan, Planned};
+use super::position::{Sealer, Standpoint, Walk};
 use super::progress::Ending;
 use super::terms::ExportTerms;
+use super::walk::{Page, Pages};
 use super::{Ack, Batch, Flow, Position};
-use crate::object::stored::{feed_of, object_of};
+use crate::object::stored::{feed_of, primary_key_of};
 use crate::peer::Peer;
 use crate::sharing::Work;
 use crate::{Error, Node};
 
-/// How many places of the feed are read at once: objects are large at worst, so not many.
-const READ_MAX: usize = 64;
-/// How many places are looked at before the policies are asked again, when nothing of them goes.
-const LOOK_MAX: usize = 4_096;
+/// The marks of so many objects are looked up although they do not decide: for a few it is quicker to know that a mark
+/// is there than to wait for one to be written.
+const LOOK_UP_MAX: usize = 32;
 
 /// Makes the batches of one type for one peer.
 #[derive(Debug)]
@@ -35,17 +41,23 @@ pub struct Exporter {
     peer: Peer,
     flow: Flow,
     sealer: Sealer,
-    /// How far the walk has come, also where there was nothing to say.
-    at: Standpoint,
-    /// The position that the importer knows or will know: that of the last batch.
+    /// How far the walk has come, also where there was nothing to say, and whether the last batch that was made said
+    /// that nothing more was waiting.
+    at: (Standpoint, bool),
+    /// The same of the last batch that was handed out: where the walk goes on when others are given up.
+    handed: (Standpoint, bool),
+    /// The position that the importer knows or will know: that of the last batch handed out.
     told: Position,
     number: u64,
-    /// Whether the last batch said that nothing more was waiting.
-    told_end: bool,
     /// The places of batches that are not acknowledged.
     outstanding: BTreeMap<u64, u64>,
     unsettled: Unsettled,
-    terms: Option<ExportTerms>,
+    renewed: Renewed,
+    pages: Pages,
+    draft: Option<Draft>,
+    page: Option<Page>,
+    planned: Planned,
+    terms: Option<Arc<ExportTerms>>,
     /// The terms may be others by now.
     stale: bool,
     world: Work,
@@ -53,10 +65,13 @@ pub struct Exporter {
     _ending: Ending,
 }
 
-enum Step {
-    Ready(Batch),
-    More,
-    Wait,
+/// What was decided about a page.
+#[derive(Debug)]
+struct Decided {
+    /// Its objects, with their marks where these were looked up.
+    list: Vec<(Candidate, Option<Mark>)>,
+    last: bool,
+    head: u64,
 }
 
 impl Exporter {
@@ -73,9 +88,12 @@ impl Exporter {
         let name = flow.object_type.parse();
         let feed = feed_of(space, &name.map_err(|error| Error::field("type", error))?);
         let sealer = node.sealer().await?;
-        let head = node.store.head(&feed).await?;
+        let revision = match node.store.horizon() {
+            Some(revision) => revision.0,
+            None => node.store.head(&feed).await?.0,
+        };
         let at = match sealer.open(&flow, &position) {
-            Some(at) if at.sequence <= head.0 => at,
+            Some(at) if at.is_within(revision) => at,
             None if position.0.is_empty() => Standpoint::default(),
             _ => {
                 let (connection, object_type) = (flow.connection, &flow.object_type);
@@ -92,12 +110,17 @@ impl Exporter {
             peer: *peer,
             flow,
             sealer,
-            at,
+            handed: (at.clone(), false),
+            at: (at, false),
             told: position,
             number: 0,
-            told_end: false,
             outstanding: BTreeMap::new(),
             unsettled: Unsettled::default(),
+            renewed: Renewed::default(),
+            pages: Pages::new(),
+            draft: None,
+            page: None,
+            planned: Planned::default(),
             terms: None,
             stale: true,
         })
@@ -107,10 +130,26 @@ impl Exporter {
     pub async fn next(&mut self) -> Result<Batch, Error> {
         loop {
             self.refresh().await?;
-            match self.step().await? {
-                Step::Ready(batch) => return Ok(batch),
-                Step::More => {}
-                Step::Wait => self.wait().await,
+            let permit = self.node.permit_flow(self.peer.enrollment(), Direction::Export);
+            let (Some(terms), Ok(permit)) = (self.terms.clone(), permit) else {
+                self.rewind();
+                self.wait_for_terms().await;
+                continue;
+            };
+            let mut is_quiet = false;
+            while !is_quiet && self.planned.has_room() {
+                self.feed.mark_unchanged();
+                is_quiet = self.plan(&permit, &terms).await?;
+            }
+            if let Some(plan) = self.planned.written().await? {
+                if let Some(batch) = self.hand_out(plan, terms.revision) {
+                    return Ok(batch);
+                }
+            } else if is_quiet {
+                // All that was made was handed out, and of what came after it there was nothing to say.
+                self.handed = self.at.clone();
+                self.report();
+                self.wait().await;
             }
         }
     }
@@ -137,109 +176,172 @@ impl Exporter {
         if !self.stale {
             return Ok(());
         }
-        self.terms = self.node.export_terms(&self.flow).await?;
-        self.stale = false;
-        let digest = self.terms.as_ref().map(|terms| terms.digest);
-        if let Some(digest) = digest.filter(|digest| *digest != self.at.terms) {
-            self.at = Standpoint {
-                terms: digest,
-                sequence: 0,
-                floor: self.at.sequence,
-            };
-            self.told_end = false;
+        let terms = self.node.export_terms(&self.flow).await?;
+        let digest = terms.as_ref().map(|terms| terms.digest);
+        if digest != self.terms.as_ref().map(|terms| terms.digest) {
+            self.rewind();
         }
+        if let Some(terms) = terms.as_ref().filter(|terms| terms.digest != self.at.0.terms) {
+            let walk = Walk::Scan {
+                from: self.node.store.head(&terms.feed).await?.0,
+                after: String::new(),
+            };
+            let floor = match self.at.0.walk {
+                Walk::Follow(sequence) => sequence,
+                // A scan that did not end told of some objects only, and which these are its end does not say.
+                Walk::Scan { .. } => self.at.0.floor,
+            };
+            let at = Standpoint {
+                terms: terms.digest,
+                walk,
+                floor,
+            };
+            self.at = (at, false);
+            self.handed = self.at.clone();
+        }
+        self.terms = terms.map(Arc::new);
+        self.stale = false;
         Ok(())
     }
 
-    async fn step(&mut self) -> Result<Step, Error> {
-        let Some(terms) = &self.terms else {
-            return Ok(Step::Wait);
-        };
-        let Ok(permit) = self.node.permit_flow(self.peer.enrollment(), Direction::Export) else {
-            return Ok(Step::Wait);
-        };
-        self.feed.mark_unchanged();
-        let mut draft = Draft::new(self.at);
-        let end = self.fill(&permit, terms, &mut draft).await?;
-        let revision = terms.revision;
-        self.node.commit_draft(&self.flow, &mut draft).await?;
-        self.at = draft.at;
-        if draft.items.is_empty() && (!end || self.told_end) {
-            self.report();
-            return Ok(if end { Step::Wait } else { Step::More });
+    /// Gives up what was made and not handed out.
+    fn rewind(&mut self) {
+        self.planned.give_up();
+        self.pages.forget();
+        (self.draft, self.page) = (None, None);
+        self.at = self.handed.clone();
+    }
+
+    /// Looks at one more page, and plans what comes of it when a batch is full or when there is nothing more; the answer
+    /// is then that it is quiet. May be cancelled: what was read is not read again.
+    async fn plan(&mut self, permit: &Permit<policy::Flow>, terms: &ExportTerms) -> Result<bool, Error> {
+        if self.draft.is_none() {
+            self.draft = Some(Draft::new(self.at.0.clone()));
         }
-        Ok(Step::Ready(self.hand_out(draft, end, revision)))
+        let decided = self.decided(permit, terms).await?;
+        let Some((mut draft, Decided { list, last, head })) = self.draft.take().zip(decided) else {
+            return Ok(false);
+        };
+        for (candidate, mark) in list {
+            if !draft.add(terms, candidate, mark) {
+                // It and the rest are looked at again, for the next batch.
+                self.keep(draft, false).await;
+                return Ok(false);
+            }
+        }
+        let is_scan = matches!(draft.at.walk, Walk::Scan { .. });
+        if last && is_scan {
+            draft.follow(head);
+        }
+        let is_quiet = last && !is_scan;
+        if is_quiet || draft.is_worth_sending() {
+            self.keep(draft, is_quiet).await;
+        } else {
+            self.draft = Some(draft);
+        }
+        Ok(is_quiet)
+    }
+
+    /// The next page, with what was decided about each object, and its mark where that matters.
+    async fn decided(
+        &mut self,
+        permit: &Permit<policy::Flow>,
+        terms: &ExportTerms,
+    ) -> Result<Option<Decided>, Error> {
+        let Some(draft) = &self.draft else {
+            return Ok(None);
+        };
+        if self.page.is_none() {
+            let page = self.pages.next(&self.node, &terms.feed, &draft.at.walk).await?;
+            self.page = Some(page);
+        }
+        let Some(Page { rows, last, head }) = &self.page else {
+            return Ok(None);
+        };
+        let (prefix, me) = (terms.feed.prefix(), self.node.enrollment_id());
+        let mut list = Vec::with_capacity(rows.len());
+        let mut places = Vec::new();
+        for (key, entry) in rows {
+            let key = primary_key_of(&prefix, key)?;
+            let candidate = Candidate {
+                sequence: entry.revision.0,
+                key: key.to_owned(),
+                place: marks::key_of(&self.flow, key),
+                offer: offer(permit, terms, &entry.value, me)?,
+            };
+            if rows.len() <= LOOK_UP_MAX || draft.needs_mark(&candidate) {
+                places.push(candidate.place.clone());
+            }
+            list.push((candidate, None));
+        }
+        let found = self.node.store.read_many(Table::Exported, &places).await?;
+        let mut looked_up = places.iter().zip(found).peekable();
+        for (candidate, mark) in &mut list {
+            if let Some((_, found)) = looked_up.next_if(|(place, _)| **place == candidate.place) {
+                *mark = marks::read(found.as_ref())?;
+            }
+        }
+        let (last, head) = (*last, *head);
+        self.page = None;
+        Ok(Some(Decided { list, last, head }))
+    }
+
+    /// Plans a batch, unless it says nothing.
+    async fn keep(&mut self, mut draft: Draft, last: bool) {
+        let speaks = !draft.items.is_empty() || last && !self.at.1;
+        self.at = (draft.at.clone(), last || !speaks && self.at.1);
+        let mut batch = peerd_store::Batch::new();
+        self.renewed.write(&mut batch, &draft.marks);
+        let poison = std::mem::take(&mut draft.poison);
+        if !speaks && batch.is_empty() && poison.is_empty() {
+            return;
+        }
+        let (node, connection) = (Arc::clone(&self.node), self.flow.connection);
+        let writing = async move {
+            node.park(&mut batch, connection, poison).await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            node.commit(batch).await
+        };
+        let plan = Plan {
+            draft,
+            last,
+            speaks,
+        };
+        self.planned.add(plan, writing.boxed()).await;
     }
 
     /// Everything from here on is in memory: a batch whose marks are written is handed out.
-    fn hand_out(&mut self, draft: Draft, end: bool, sharing_revision: u64) -> Batch {
+    fn hand_out(&mut self, plan: Plan, sharing_revision: u64) -> Option<Batch> {
+        let Plan { draft, last, speaks } = plan;
+        self.handed = (draft.at, last || !speaks && self.handed.1);
+        if !speaks {
+            return None;
+        }
         self.number += 1;
-        self.outstanding.insert(self.number, draft.at.sequence);
+        self.outstanding.insert(self.number, draft.told.walk.reached());
         self.unsettled.wait(self.number, draft.marks);
-        self.told_end = end;
-        let cursor = self.sealer.seal(&self.flow, &self.at);
+        let cursor = self.sealer.seal(&self.flow, &draft.told);
         self.report();
-        Batch {
+        Some(Batch {
             number: self.number,
             previous: std::mem::replace(&mut self.told, cursor.clone()),
             cursor,
             sharing_revision,
             items: draft.items,
-            caught_up: end,
-        }
+            caught_up: last,
+        })
     }
 
-    /// Walks on until the draft is full; answers whether it came to the end of the feed.
-    async fn fill(
-        &self,
-        permit: &Permit<policy::Flow>,
-        terms: &ExportTerms,
-        draft: &mut Draft,
-    ) -> Result<bool, Error> {
-        let me = self.node.enrollment_id();
-        let mut looked_at = 0;
-        while looked_at < LOOK_MAX {
-            let after = Sequence(draft.at.sequence);
-            let changes = self.node.store.changes(&terms.feed, after, READ_MAX).await?;
-            let keys: Vec<_> = changes.iter().map(|change| change.key.clone()).collect();
-            let mut names = Vec::with_capacity(keys.len());
-            for key in &keys {
-                names.push(object_of(&terms.feed, key)?.primary_key().to_owned());
-            }
-            let places: Vec<_> = names.iter().map(|name| marks::key_of(&self.flow, name)).collect();
-            let objects = self.node.store.read_many(Table::Objects, &keys).await?;
-            let found = self.node.store.read_many(Table::Exported, &places).await?;
-            let rows = changes
-                .iter()
-                .zip(names)
-                .zip(objects)
-                .zip(places.into_iter().zip(found));
-            for (((change, key), object), (place, mark)) in rows {
-                let mark = (place, marks::read(mark.as_ref())?);
-                if !draft.add(permit, terms, me, (change.sequence.0, key, object), mark)? {
-                    return Ok(false);
-                }
-            }
-            if changes.len() < READ_MAX {
-                return Ok(true);
-            }
-            looked_at += changes.len();
-        }
-        Ok(false)
+    /// Without terms or a permit the feed does not matter.
+    async fn wait_for_terms(&mut self) {
+        self.world.changed().await;
+        self.stale = true;
     }
 
-    /// Waits for the feed or the terms to move. Without terms or a permit the feed does not matter.
+    /// Waits for the feed or the terms to move.
     async fn wait(&mut self) {
-        let denied = self.terms.is_none()
-            || self
-                .node
-                .permit_flow(self.peer.enrollment(), Direction::Export)
-                .is_err();
-        if denied {
-            self.world.changed().await;
-            self.stale = true;
-            return;
-        }
         tokio::select! {
             () = self.world.changed() => self.stale = true,
             moved = self.feed.changed() => {
@@ -251,13 +353,14 @@ impl Exporter {
     }
 
     fn report(&self) {
-        let walked = self.at.sequence.max(self.at.floor);
+        let (handed, told_end) = &self.handed;
+        let walked = handed.walk.reached().max(handed.floor);
         let reached = match self.outstanding.first_key_value() {
             // Everything before the oldest batch without an answer was answered, as far as can be said.
             Some((_, sequence)) => sequence.saturating_sub(1).min(walked),
-            None => self.at.sequence,
+            None => handed.walk.reached(),
         };
-        let settled = self.outstanding.is_empty() && self.told_end;
+        let settled = self.outstanding.is_empty() && self.planned.is_empty() && *told_end;
         self.node.progress.exported(&self.flow, reached, settled);
     }
 }

@@ -24,7 +24,7 @@ const ITEMS_MAX: usize = 1_000;
 /// The most bytes a batch may have.
 const BYTES_MAX: usize = 5 << 20;
 /// The longest position that is stored.
-const POSITION_MAX: usize = 1_024;
+pub(super) const POSITION_MAX: usize = 1_024;
 
 /// Applies the batches of one type from one peer.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use peerd_store::records::Mark;
 use peerd_store::{Batch, Entry, Expect, Table};
 
 use super::Flow;
+use super::draft::Marked;
 use crate::{Error, Node};
 
 /// What an acknowledgement does to a mark.
@@ -28,11 +29,15 @@ pub(super) struct Unsettled(BTreeMap<Bytes, (u64, Mark, Settle)>);
 
 impl Unsettled {
     /// A batch wrote these marks; those with nothing to settle replace an earlier wait.
-    pub(super) fn wait(&mut self, number: u64, marks: Vec<(Bytes, Mark, Option<Settle>)>) {
-        for (key, mark, settle) in marks {
+    pub(super) fn wait(&mut self, number: u64, marks: Vec<Marked>) {
+        for Marked {
+            place, mark, settle, ..
+        } in marks
+        {
             match settle {
-                Some(settle) => drop(self.0.insert(key, (number, mark, settle))),
-                None => drop(self.0.remove(&key)),
+                Some(settle) => drop(self.0.insert(place, (number, mark, settle))),
+                None if self.0.is_empty() => {}
+                None => drop(self.0.remove(&place)),
             }
         }
     }
@@ -45,6 +50,36 @@ impl Unsettled {
 
     fn forget(&mut self, number: u64) {
         self.0.retain(|_, (waits_for, ..)| *waits_for > number);
+    }
+}
+
+/// Marks that are written when there is something else to write: they say anew what an earlier one said. Lost, they
+/// cost that their objects are said again under other terms.
+#[derive(Debug, Default)]
+pub(super) struct Renewed(BTreeMap<Bytes, Mark>);
+
+impl Renewed {
+    /// So many wait; more are written for their own sake.
+    const WAITING_MAX: usize = 256;
+
+    /// Adds the marks of a draft that must be written now, if any, and with them those that waited. The others wait.
+    pub(super) fn write(&mut self, batch: &mut Batch, marks: &[Marked]) {
+        for Marked {
+            place, mark, renewed, ..
+        } in marks
+        {
+            if *renewed {
+                self.0.insert(place.clone(), *mark);
+            } else {
+                self.0.remove(place);
+                batch.put(Table::Exported, place.clone(), mark.to_bytes());
+            }
+        }
+        if !batch.is_empty() || self.0.len() > Renewed::WAITING_MAX {
+            for (place, mark) in std::mem::take(&mut self.0) {
+                batch.put(Table::Exported, place, mark.to_bytes());
+            }
+        }
     }
 }
 

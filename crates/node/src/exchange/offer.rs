@@ -2,19 +2,21 @@
 
 use bytes::Bytes;
 use peerd_core::EnrollmentId;
-use peerd_core::object::{Lanes, Provenance};
+use peerd_core::object::{Lanes, ObjectState, PlainState, Provenance};
 use peerd_core::policy::{self, Permit};
-use peerd_core::value::Malformed;
 
 use super::item;
 use super::terms::ExportTerms;
-use crate::object::stored::Stored;
+use crate::Error;
+use crate::object::stored::{StoredRef, damaged};
 
 /// What becomes of an object on the exporting side.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Offer {
     /// It goes, in these bytes.
     Send(Bytes),
+    /// Its deletion goes, in these bytes, to those who have, or had, the object; others have nothing to hear.
+    SendToHolders(Bytes),
     /// It must not go; if the other side may have it, it is retracted.
     Withhold,
     /// There is nothing to say that the other side does not know.
@@ -23,49 +25,86 @@ pub(super) enum Offer {
     TooLarge,
 }
 
-/// Decides on one object. The permit is the proof that the policies let objects go to this peer now.
-///
-/// `marked` says whether the peer may have the object from us.
+/// Decides on one object, by its stored bytes. The permit is the proof that the policies let objects go to this peer
+/// now.
 pub(super) fn offer(
     permit: &Permit<policy::Flow>,
     terms: &ExportTerms,
-    stored: &Stored,
-    marked: bool,
+    bytes: &Bytes,
     me: EnrollmentId,
-) -> Result<Offer, Malformed> {
+) -> Result<Offer, Error> {
+    let stored = StoredRef::read(bytes)?;
     let connection = &terms.connection;
     let theirs = stored.provenance.via == Some(connection.id);
     if theirs && stored.clean {
         return Ok(Offer::Nothing);
     }
     let foreign = stored.provenance.is_imported() && !theirs;
-    let state = &stored.state;
     if permit.enrollment() != connection.remote
         || foreign && !connection.re_export
         || stored.provenance.hops >= Provenance::HOPS_MAX
-        || !state
-            .security(&terms.levels)
-            .crosses(&connection.security, &terms.levels)
     {
         return Ok(Offer::Withhold);
     }
-    // A tombstone is for those who have, or had, the object.
-    if state.is_deleted() && !marked && !theirs {
-        return Ok(Offer::Nothing);
-    }
-    let own_row = state.source().is_some_and(|source| source.owner == me);
-    let lanes = Lanes {
-        source: terms.export.lanes.source && (own_row || connection.re_export && foreign),
-        ..terms.export.lanes
+    let about = About {
+        theirs,
+        re_exported: connection.re_export && foreign,
+        me,
     };
-    let part = state.exported(lanes, &terms.export.properties)?;
-    if part.is_hollow() {
-        return Ok(if theirs { Offer::Nothing } else { Offer::Withhold });
+    // Without security it crosses every connection.
+    if stored.plain().is_some_and(|plain| goes_whole(terms, &about, &plain)) {
+        return Ok(sized(item::of_stored(bytes, &stored)).map_or(Offer::TooLarge, Offer::Send));
     }
-    let bytes = item::encode(stored.provenance.hops, &part);
-    Ok(if bytes.len() > item::BYTES_MAX {
-        Offer::TooLarge
-    } else {
-        Offer::Send(bytes)
-    })
+    about.offer(terms, stored.provenance.hops, &stored.state()?)
+}
+
+/// Where an object comes from, as seen from one connection.
+struct About {
+    /// It came over this connection.
+    theirs: bool,
+    /// It came over another one, and goes on.
+    re_exported: bool,
+    me: EnrollmentId,
+}
+
+impl About {
+    /// The lanes that flow for an object whose row has this owner.
+    fn lanes(&self, terms: &ExportTerms, owner: Option<EnrollmentId>) -> Lanes {
+        let own_row = owner == Some(self.me);
+        Lanes {
+            source: terms.export.lanes.source && (own_row || self.re_exported),
+            ..terms.export.lanes
+        }
+    }
+
+    fn offer(&self, terms: &ExportTerms, hops: u8, state: &ObjectState) -> Result<Offer, Error> {
+        let (security, levels) = (state.security(&terms.levels), &terms.levels);
+        if !security.crosses(&terms.connection.security, levels) {
+            return Ok(Offer::Withhold);
+        }
+        let lanes = self.lanes(terms, state.source().map(|source| source.owner));
+        let part = state.exported(lanes, &terms.export.properties);
+        let part = part.map_err(|error| damaged(Some(error.into())))?;
+        if part.is_hollow() {
+            return Ok(if self.theirs { Offer::Nothing } else { Offer::Withhold });
+        }
+        let is_for_all = !state.is_deleted() || self.theirs;
+        Ok(match sized(item::encode(hops, &part)) {
+            None => Offer::TooLarge,
+            Some(bytes) if is_for_all => Offer::Send(bytes),
+            Some(bytes) => Offer::SendToHolders(bytes),
+        })
+    }
+}
+
+/// Whether a plain object goes as it is stored: its row, and all of it.
+fn goes_whole(terms: &ExportTerms, about: &About, plain: &PlainState<'_>) -> bool {
+    // Both are in the order of the numbers.
+    let mut shared = terms.export.properties.iter();
+    about.lanes(terms, Some(plain.owner)).source
+        && plain.row.iter().all(|(id, _)| shared.any(|one| *one == id))
+}
+
+fn sized(bytes: Bytes) -> Option<Bytes> {
+    (bytes.len() <= item::BYTES_MAX).then_some(bytes)
 }

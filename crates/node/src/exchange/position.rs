@@ -15,20 +15,92 @@ use super::{Flow, Position};
 use crate::{Error, Node};
 
 const SEAL: usize = 16;
-const BODY: usize = 24;
+const NUMBERS: usize = 24;
+/// Follows the numbers while a scan is under way; the key it has come to comes after it.
+const SCANNING: u8 = 1;
 
 /// The first bytes of a SHA-256 over everything that decides what goes out, and in which words.
 pub(super) type Digest = [u8; 8];
 
 /// The contents of a position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Standpoint {
-    /// The terms of the walk through the feed.
+    /// The terms of the walk.
     pub(super) terms: Digest,
-    /// How far the walk has come.
-    pub(super) sequence: u64,
-    /// Up to here the feed was walked under earlier terms: of that, only what became or ceased to be exportable is new.
+    /// How far it has come.
+    pub(super) walk: Walk,
+    /// Of the changes up to here the other side was told under earlier terms, or by the scan: of these, only what is not
+    /// known to be there in the same words is new.
     pub(super) floor: u64,
+}
+
+/// A walk starts with a scan of all objects in the order of their keys, which is how they lie on disk, and then follows
+/// the feed from where it stood when the scan began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// All objects up to this key were looked at; none yet, when it is empty. The feed is followed from `from` on.
+    Scan { from: u64, after: String },
+    /// All changes up to this one were looked at.
+    Follow(u64),
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk::Follow(0)
+    }
+}
+
+impl Walk {
+    /// Up to which change the other side is told everything; zero during a scan.
+    pub(super) fn reached(&self) -> u64 {
+        match self {
+            Walk::Scan { .. } => 0,
+            Walk::Follow(sequence) => *sequence,
+        }
+    }
+
+    fn number(&self) -> u64 {
+        match self {
+            Walk::Scan { from, .. } => *from,
+            Walk::Follow(sequence) => *sequence,
+        }
+    }
+}
+
+impl Standpoint {
+    /// Whether it can have been made by a store whose last revision is this one.
+    pub(super) fn is_within(&self, revision: u64) -> bool {
+        self.walk.number() <= revision
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.terms.to_vec();
+        bytes.extend(self.walk.number().to_be_bytes());
+        bytes.extend(self.floor.to_be_bytes());
+        if let Walk::Scan { after, .. } = &self.walk {
+            bytes.push(SCANNING);
+            bytes.extend(after.as_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Standpoint> {
+        let (numbers, scan) = bytes.split_first_chunk::<NUMBERS>()?;
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+        let sequence = number(numbers.get(8..16)?)?;
+        Some(Standpoint {
+            terms: numbers.get(..8)?.try_into().ok()?,
+            walk: match scan {
+                [] => Walk::Follow(sequence),
+                [SCANNING, after @ ..] => Walk::Scan {
+                    from: sequence,
+                    after: String::from_utf8(after.to_vec()).ok()?,
+                },
+                _ => return None,
+            },
+            floor: number(numbers.get(16..)?)?,
+        })
+    }
 }
 
 /// What seals the positions of this enrollment.
@@ -53,12 +125,9 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// The position of a standpoint in a stream. The same for the same.
+    /// The position of a standpoint in a stream. The same for the same. Its length tells that of the key in it.
     pub(super) fn seal(&self, flow: &Flow, at: &Standpoint) -> Position {
-        let mut body = [0; BODY];
-        body[..8].copy_from_slice(&at.terms);
-        body[8..16].copy_from_slice(&at.sequence.to_be_bytes());
-        body[16..].copy_from_slice(&at.floor.to_be_bytes());
+        let body = at.to_bytes();
         let seal = self.mac(flow, &body);
         let mut bytes = seal.to_vec();
         bytes.extend(self.masked(&seal, body));
@@ -68,31 +137,32 @@ impl Sealer {
     /// What a position says; `None` for one that this enrollment did not make for this stream in this epoch.
     pub(super) fn open(&self, flow: &Flow, position: &Position) -> Option<Standpoint> {
         let (seal, body) = position.0.split_first_chunk::<SEAL>()?;
-        let body = self.masked(seal, body.try_into().ok()?);
-        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
-        let at = Standpoint {
-            terms: body.get(..8)?.try_into().ok()?,
-            sequence: number(body.get(8..16)?)?,
-            floor: number(body.get(16..)?)?,
-        };
-        (self.mac(flow, &body) == *seal).then_some(at)
+        if body.len() > super::import::POSITION_MAX {
+            return None;
+        }
+        let body = self.masked(seal, body.to_vec());
+        let genuine = self.mac(flow, &body) == *seal;
+        genuine.then(|| Standpoint::from_bytes(&body)).flatten()
     }
 
     /// The seal is also the nonce: derived from what it protects, it repeats only where all repeats.
-    fn mac(&self, flow: &Flow, body: &[u8; BODY]) -> [u8; SEAL] {
+    fn mac(&self, flow: &Flow, body: &[u8]) -> [u8; SEAL] {
         let mac = self
             .keyed(b"peerd/v1/position\0")
             .chain_update(self.0.epoch.as_bytes())
             .chain_update(flow.connection.as_bytes())
+            .chain_update((body.len() as u64).to_be_bytes())
             .chain_update(body)
             .chain_update(&flow.object_type);
         first(&mac.finalize().into_bytes())
     }
 
-    fn masked(&self, seal: &[u8; SEAL], mut body: [u8; BODY]) -> [u8; BODY] {
-        let mask = self.keyed(b"peerd/v1/position-mask\0").chain_update(seal);
-        let mask: [u8; BODY] = first(&mask.finalize().into_bytes());
-        body.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+    fn masked(&self, seal: &[u8; SEAL], mut body: Vec<u8>) -> Vec<u8> {
+        for (number, block) in (0_u64..).zip(body.chunks_mut(32)) {
+            let mask = self.keyed(b"peerd/v1/position-mask\0").chain_update(seal);
+            let mask = mask.chain_update(number.to_be_bytes()).finalize().into_bytes();
+            block.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
+        }
         body
     }
 
@@ -150,29 +220,36 @@ mod tests {
 
     #[test]
     fn a_position_opens_only_where_it_was_made() {
-        let at = Standpoint {
-            terms: [3; 8],
-            sequence: 41,
-            floor: 7,
+        let scan = Walk::Scan {
+            from: 41,
+            after: "2013|UA|1545|EWR".to_owned(),
         };
-        let position = sealer(1).seal(&flow("airport"), &at);
-        assert_eq!(position, sealer(1).seal(&flow("airport"), &at));
-        assert_eq!(sealer(1).open(&flow("airport"), &position), Some(at));
-        assert_eq!(sealer(1).open(&flow("airline"), &position), None);
-        assert_eq!(sealer(2).open(&flow("airport"), &position), None, "another epoch");
-        for place in 0..position.0.len() {
-            let mut altered = position.0.to_vec();
-            altered[place] ^= 1;
-            assert_eq!(sealer(1).open(&flow("airport"), &Position(altered.into())), None);
+        for walk in [Walk::Follow(41), scan, Walk::Scan { from: 0, after: String::new() }] {
+            let at = Standpoint {
+                terms: [3; 8],
+                walk,
+                floor: 7,
+            };
+            let position = sealer(1).seal(&flow("airport"), &at);
+            assert_eq!(position, sealer(1).seal(&flow("airport"), &at));
+            assert_eq!(sealer(1).open(&flow("airport"), &position), Some(at));
+            assert_eq!(sealer(1).open(&flow("airline"), &position), None);
+            assert_eq!(sealer(2).open(&flow("airport"), &position), None, "another epoch");
+            for place in 0..position.0.len() {
+                let mut altered = position.0.to_vec();
+                altered[place] ^= 1;
+                assert_eq!(sealer(1).open(&flow("airport"), &Position(altered.into())), None);
+            }
+            for short in [position.0.slice(1..), position.0.slice(..position.0.len() - 1)] {
+                assert_eq!(sealer(1).open(&flow("airport"), &Position(short)), None);
+            }
         }
-        let short = Position(position.0.slice(1..));
-        assert_eq!(sealer(1).open(&flow("airport"), &short), None);
     }
 
     #[test]
     fn b101_a_position_tells_nothing_of_its_numbers() {
         let at = |sequence| Standpoint {
-            sequence,
+            walk: Walk::Follow(sequence),
             ..Standpoint::default()
         };
         let (one, two) = (

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use peerd_core::object::{InvalidKey, ObjectKey, ObjectState, Provenance};
+use peerd_core::object::{InvalidKey, ObjectKey, ObjectState, PlainState, Provenance};
 use peerd_core::ontology::ApiName;
 use peerd_core::{ConflictId, ConnectionId, SpaceId};
 use peerd_store::records::ConflictEntry;
@@ -51,23 +51,36 @@ impl Stored {
     /// Its bytes.
     pub(crate) fn encode(&self) -> Bytes {
         let state = self.state.encode();
-        let mut bytes = Vec::with_capacity(state.len() + 19);
-        let clean = if self.clean { CLEAN } else { 0 };
-        let imported = if self.provenance.via.is_some() {
-            IMPORTED
-        } else {
-            0
-        };
-        bytes.extend([VERSION, clean | imported, self.provenance.hops]);
-        if let Some(via) = &self.provenance.via {
-            bytes.extend(via.as_bytes());
-        }
+        let mut bytes = head(self.provenance, self.clean, state.len());
         bytes.extend(state);
         bytes.into()
     }
 
     /// Reads what [`Stored::encode`] made.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Stored, Error> {
+        let stored = StoredRef::read(bytes)?;
+        Ok(Stored {
+            state: stored.state()?,
+            provenance: stored.provenance,
+            clean: stored.clean,
+        })
+    }
+}
+
+/// An object where its stored bytes lie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoredRef<'a> {
+    /// Which way it came.
+    pub(crate) provenance: Provenance,
+    /// See [`Stored::clean`].
+    pub(crate) clean: bool,
+    /// The state's bytes.
+    pub(crate) state: &'a [u8],
+}
+
+impl<'a> StoredRef<'a> {
+    /// Reads what is before the state.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<StoredRef<'a>, Error> {
         let ([version, flags, hops], mut rest) = bytes.split_first_chunk().ok_or_else(|| damaged(None))?;
         if *version != VERSION || flags & !(IMPORTED | CLEAN) != 0 {
             return Err(damaged(None));
@@ -78,15 +91,44 @@ impl Stored {
             via = Some(ConnectionId::from_bytes(*id));
             rest = after;
         }
-        Ok(Stored {
-            state: ObjectState::decode(rest).map_err(|error| damaged(Some(error.into())))?,
+        Ok(StoredRef {
             provenance: Provenance { hops: *hops, via },
             clean: flags & CLEAN != 0,
+            state: rest,
         })
+    }
+
+    /// The state, if it is a plain one.
+    pub(crate) fn plain(&self) -> Option<PlainState<'a>> {
+        PlainState::read(self.state)
+    }
+
+    /// The state.
+    pub(crate) fn state(&self) -> Result<ObjectState, Error> {
+        ObjectState::decode(self.state).map_err(|error| damaged(Some(error.into())))
     }
 }
 
-fn damaged(source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+/// The bytes of an object with a plain state.
+pub(crate) fn encode_plain(provenance: Provenance, clean: bool, state: &PlainState<'_>) -> Bytes {
+    let length = state.row.as_bytes().len() + PlainState::OVERHEAD_MAX;
+    state.write(head(provenance, clean, length)).into()
+}
+
+/// What is stored before a state, with room for so many bytes behind it.
+fn head(provenance: Provenance, clean: bool, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(room + 19);
+    let clean = if clean { CLEAN } else { 0 };
+    let imported = if provenance.via.is_some() { IMPORTED } else { 0 };
+    bytes.extend([VERSION, clean | imported, provenance.hops]);
+    if let Some(via) = &provenance.via {
+        bytes.extend(via.as_bytes());
+    }
+    bytes
+}
+
+/// Stored bytes that are no object.
+pub(crate) fn damaged(source: Option<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     let what = String::from("an object");
     peerd_store::Error::Corrupt { what, source }.into()
 }
@@ -108,14 +150,20 @@ pub(crate) fn key_in(feed: &FeedId, primary_key: &str) -> Bytes {
 
 /// The object that a key of this feed is for.
 pub(crate) fn object_of(feed: &FeedId, key: &[u8]) -> Result<ObjectKey, Error> {
-    let primary_key = key.strip_prefix(feed.prefix().as_slice());
-    let primary_key = primary_key.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let primary_key = primary_key_of(feed.prefix().as_slice(), key)?;
     let object_type: ApiName = feed
         .object_type
         .parse()
         .map_err(|error: peerd_core::ontology::InvalidApiName| damaged(Some(error.into())))?;
-    ObjectKey::new(object_type, primary_key.ok_or_else(|| damaged(None))?)
+    ObjectKey::new(object_type, primary_key)
         .map_err(|error: InvalidKey| damaged(Some(error.into())))
+}
+
+/// The primary key in a key of the feed whose keys start with this.
+pub(crate) fn primary_key_of<'a>(prefix: &[u8], key: &'a [u8]) -> Result<&'a str, Error> {
+    let primary_key = key.strip_prefix(prefix);
+    let primary_key = primary_key.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    primary_key.ok_or_else(|| damaged(None))
 }
 
 /// Reads an entry of [`Table::Objects`].

@@ -27,6 +27,10 @@ const JOURNAL_BYTES_MAX: u64 = 128 << 20;
 
 const OPEN_FILES_MAX: usize = 256;
 
+/// The engine's threads that move recent writes to their place. One: of several, the engine keeps one free for the most
+/// urgent work, and that one spins while the others are busy.
+const WORKERS: usize = 1;
+
 /// The engine, open. Dropping it closes it; the directory is free after that.
 pub(super) struct Disk {
     engine: Database,
@@ -53,6 +57,7 @@ impl Disk {
             .cache_size(options.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .max_cached_files(Some(OPEN_FILES_MAX))
+            .worker_threads(WORKERS)
             .open()?;
         let keyspace = |name| {
             engine.keyspace(name, || {

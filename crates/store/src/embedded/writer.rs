@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::embedded::disk::{Disk, store_error};
-use crate::engine::{Group, Heads};
+use crate::engine::{Group, Heads, Writes};
 use crate::notify::Notifier;
-use crate::{Batch, Committed, Error};
+use crate::recent::Recent;
+use crate::tails::Tails;
+use crate::{Batch, Committed, Error, FeedId, Revision, Topic};
 
 /// At most so many batches share one sync,
 const GROUP_BATCHES_MAX: usize = 256;
@@ -26,20 +28,44 @@ pub(super) struct Command {
     pub(super) reply: oneshot::Sender<Answer>,
 }
 
+/// What the writer shows of its commits, beside what is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    /// The last revision that readers see.
+    horizon: AtomicU64,
+    pub(super) tails: Tails,
+}
+
+impl Published {
+    pub(super) fn horizon(&self) -> Revision {
+        Revision(self.horizon.load(Ordering::Acquire))
+    }
+}
+
 pub(super) struct Writer {
     disk: Arc<Disk>,
     heads: Heads,
+    recent: Recent,
     notifier: Arc<Notifier>,
+    published: Arc<Published>,
     room: Arc<Room>,
 }
 
 impl Writer {
-    pub(super) fn new(disk: Arc<Disk>, notifier: Arc<Notifier>, room: Arc<Room>) -> Result<Writer, Error> {
+    pub(super) fn new(
+        disk: Arc<Disk>,
+        notifier: Arc<Notifier>,
+        published: Arc<Published>,
+        room: Arc<Room>,
+    ) -> Result<Writer, Error> {
         let heads = disk.heads()?;
+        published.horizon.store(heads.revision, Ordering::Release);
         Ok(Writer {
             disk,
             heads,
+            recent: Recent::since(Revision(heads.revision)),
             notifier,
+            published,
             room,
         })
     }
@@ -60,18 +86,16 @@ impl Writer {
         }
         let disk = Arc::clone(&self.disk);
         let snapshot = disk.snapshot();
-        let mut group = Group::new(&snapshot, self.heads);
+        let mut group = Group::new(&snapshot, self.heads, Some(&self.recent));
         let stage = |Command { batch, reply }| (reply, group.stage(batch));
         let answers: Vec<_> = commands.into_iter().map(stage).collect();
         let (writes, heads) = group.finish();
+        let before = Revision(self.heads.revision);
         // A revision is never given twice, not even when nobody learned of it.
         self.heads.revision = heads.revision;
         let failed = disk.write(&writes, &heads).err().map(Arc::new);
         match &failed {
-            None => {
-                self.heads = heads;
-                self.notifier.bump(writes.topics());
-            }
+            None => self.publish(before, heads, writes),
             Some(error) => tracing::error!(%error, "a commit failed"),
         }
         for (reply, answer) in answers {
@@ -82,6 +106,17 @@ impl Writer {
             // Who stopped waiting does not want to know.
             let _ = reply.send(answer);
         }
+    }
+
+    /// Makes what is on disk known: first to those who ask, then to those who wait.
+    fn publish(&mut self, before: Revision, heads: Heads, writes: Writes) {
+        self.heads = heads;
+        let touched = writes.touched().map(|(table, key)| (table, key.as_ref()));
+        self.recent.record(Revision(heads.revision), touched);
+        let is_followed = |feed: &FeedId| self.notifier.is_watched(&Topic::Feed(feed.clone()));
+        self.published.tails.record(before, &writes, is_followed);
+        self.published.horizon.store(heads.revision, Ordering::Release);
+        self.notifier.bump(writes.topics());
     }
 }
 

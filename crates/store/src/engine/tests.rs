@@ -174,7 +174,7 @@ proptest! {
     ) {
         let (mut state, mut heads, mut model) = (State::default(), Heads::default(), Model::default());
         for batches in groups {
-            let mut group = Group::new(&state, heads);
+            let mut group = Group::new(&state, heads, None);
             for batch in batches {
                 let should = model.commit(&batch);
                 let is = group.stage(batch).map(|committed| committed.revision.0);
