@@ -16,6 +16,7 @@ mod position;
 mod progress;
 mod purge;
 mod terms;
+mod touched;
 mod walk;
 
 pub use export::Exporter;

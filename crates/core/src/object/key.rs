@@ -40,6 +40,15 @@ impl ObjectKey {
     /// The key of an object: a number as decimal digits, a text as it is.
     pub fn new(object_type: ApiName, primary_key: impl Into<String>) -> Result<ObjectKey, InvalidKey> {
         let primary_key = primary_key.into();
+        ObjectKey::check(&primary_key)?;
+        Ok(ObjectKey {
+            object_type,
+            primary_key,
+        })
+    }
+
+    /// Whether a text can be a primary key.
+    pub fn check(primary_key: &str) -> Result<(), InvalidKey> {
         if primary_key.is_empty() {
             return Err(InvalidKey::Empty);
         }
@@ -49,10 +58,7 @@ impl ObjectKey {
         if primary_key.contains('\0') {
             return Err(InvalidKey::Nul);
         }
-        Ok(ObjectKey {
-            object_type,
-            primary_key,
-        })
+        Ok(())
     }
 
     /// The object type's api name.

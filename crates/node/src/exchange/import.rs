@@ -3,20 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use peerd_core::object::{Hlc, ObjectKey};
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_core::{ConnectionId, Reason};
 use peerd_store::records::{ImportCursor, Mark, Parked};
-use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table};
+use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table, Topic};
 
-use super::intake::{Arrival, Intake, Outcome, Refused};
+use super::intake::{Arrival, Intake, Refused};
 use super::marks;
 use super::park::{self, Poison};
-use super::position::Digest;
 use super::progress::Ending;
 use super::terms::ImportTerms;
+use super::touched::Touched;
 use super::{Ack, Batch, Change, Flow, Item, Position, Refusal};
-use crate::object::stored::{Stored, key_in, put_in_feed, remove_from_feed};
+use crate::object::stored::key_in;
 use crate::peer::Peer;
+use crate::sharing::Work;
 use crate::{Error, Node};
 
 /// The most items a batch may have.
@@ -32,7 +35,10 @@ pub struct Importer {
     node: Arc<Node>,
     flow: Flow,
     position: Position,
-    terms: Digest,
+    terms: ImportTerms,
+    /// The terms may be others by now.
+    stale: bool,
+    world: Work,
     last: Option<Ack>,
     _ending: Ending,
 }
@@ -50,6 +56,7 @@ impl Importer {
     /// beginning: all of it comes again, and what did not change is not written.
     pub async fn open(node: &Arc<Node>, peer: &Peer, flow: Flow) -> Result<Importer, Error> {
         node.connection_of(peer, flow.connection).await?;
+        let world = node.work().and(node.store.watch(&Topic::Table(Table::Meta)));
         let (_, terms) = node.may_import(&flow).await?;
         let cursor = node.import_cursor(&flow).await?;
         let position = cursor
@@ -60,7 +67,9 @@ impl Importer {
             node: Arc::clone(node),
             flow,
             position: position.unwrap_or_default(),
-            terms: terms.digest,
+            terms,
+            stale: false,
+            world,
             last: None,
         })
     }
@@ -74,10 +83,8 @@ impl Importer {
     /// [`Reason::PeerMisbehaved`], and one that came after the translation changed with [`Reason::ConcurrentChange`]:
     /// open the stream again.
     pub async fn apply(&mut self, batch: Batch) -> Result<Ack, Error> {
-        let (permit, terms) = self.node.may_import(&self.flow).await?;
-        if terms.digest != self.terms {
-            return Err(Error::of(Reason::ConcurrentChange));
-        }
+        self.refresh().await?;
+        let permit = self.node.permit_import(&self.terms)?;
         if let Some(last) = self.last.as_ref().filter(|last| is_repeated(last, &batch)) {
             return Ok(last.clone());
         }
@@ -96,7 +103,7 @@ impl Importer {
         };
         let refusals = self
             .node
-            .take_items(&permit, &self.flow, &terms, &items, Some(advance))
+            .take_items(&permit, &self.flow, &self.terms, &items, Some(advance))
             .await?;
         self.position = cursor.clone();
         self.node
@@ -112,14 +119,25 @@ impl Importer {
     }
 
     /// Resolves when this side may no longer import as it did: policy, halt, close, unshared, mapped otherwise.
-    pub async fn until_denied(&self) {
-        let mut work = self.node.work();
-        while let Ok((_, terms)) = self.node.may_import(&self.flow).await {
-            if terms.digest != self.terms {
-                return;
-            }
-            work.changed().await;
+    pub async fn until_denied(&mut self) {
+        while self.refresh().await.is_ok() && self.node.permit_import(&self.terms).is_ok() {
+            self.world.changed().await;
+            self.stale = true;
         }
+    }
+
+    /// Reads the terms again when they may have changed. Others end the stream.
+    async fn refresh(&mut self) -> Result<(), Error> {
+        self.stale |= self.world.take_changed();
+        if self.stale {
+            let (_, terms) = self.node.may_import(&self.flow).await?;
+            if terms.digest != self.terms.digest {
+                return Err(Error::of(Reason::ConcurrentChange));
+            }
+            self.terms = terms;
+            self.stale = false;
+        }
+        Ok(())
     }
 
     fn check(&self, batch: &Batch) -> Result<(), Error> {
@@ -149,25 +167,17 @@ fn is_repeated(last: &Ack, batch: &Batch) -> bool {
     last.number == batch.number && last.cursor == batch.cursor
 }
 
-/// One object while a batch is worked out: as it was read, and as it will be.
-#[derive(Debug)]
-struct Touched {
-    before: Option<Found<Stored>>,
-    now: Option<Stored>,
-    changed: bool,
-    /// The other side has it as well, by itself.
-    met: bool,
-}
-
 impl Node {
     /// The permit and the terms to import.
     async fn may_import(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ImportTerms), Error> {
         let stopped = || Error::new(Reason::WrongStage, "the type does not come in now");
         let terms = self.import_terms(flow).await?.ok_or_else(stopped)?;
-        let permit = self
-            .permit_flow(terms.connection.remote, Direction::Import)
-            .map_err(|denial| Error::of(denial.reason))?;
-        Ok((permit, terms))
+        Ok((self.permit_import(&terms)?, terms))
+    }
+
+    fn permit_import(&self, terms: &ImportTerms) -> Result<Permit<policy::Flow>, Error> {
+        self.permit_flow(terms.connection.remote, Direction::Import)
+            .map_err(|denial| Error::of(denial.reason))
     }
 
     pub(super) async fn import_cursor(&self, flow: &Flow) -> Result<Option<Found<ImportCursor>>, Error> {
@@ -196,6 +206,7 @@ impl Node {
         items: &[Item],
         advance: Option<Advance<'_>>,
     ) -> Result<Vec<Refusal>, Error> {
+        let mut writes = Writes::read_at(self.store.horizon());
         let mut touched = self.touched(terms, items).await?;
         let succeeded = self.succeeded(terms, &touched).await?;
         let intake = Intake {
@@ -204,22 +215,26 @@ impl Node {
             me: self.enrollment_id(),
             succeeded: &succeeded,
         };
-        let mut poison = Vec::new();
+        let (mut poison, mut newest) = (Vec::new(), Hlc::ZERO);
         let mut applied = BTreeSet::new();
         for item in items {
-            match self.take_item(&intake, item, touched.get_mut(&item.key)).await? {
+            let taken = match touched.get_mut(item.key.as_str()) {
+                Some(one) => self.take_item(&intake, item, one, &mut newest)?,
+                None => Err(Refused::new(Reason::ObjectInvalid, "no object can have this key")),
+            };
+            match taken {
                 Ok(()) => drop(applied.insert(item.key.as_str())),
                 Err(refused) => poison.push(poisoned(flow, terms, item, refused)),
             }
         }
+        self.observe(newest).await;
         let refusals = poison.iter().map(|one| Refusal {
             key: one.key.clone(),
             reason: one.reason,
         });
         let refusals = refusals.collect();
-        let mut writes = Writes::new();
         self.mark_met(&mut writes, terms, &mut touched).await?;
-        self.write_objects(&mut writes, terms, &touched).await?;
+        self.write_objects(&mut writes, terms, touched).await?;
         self.unpark_applied(&mut writes, flow, &applied).await?;
         self.park(&mut writes, flow.connection, poison).await?;
         if let Some(advance) = advance {
@@ -233,38 +248,31 @@ impl Node {
     }
 
     /// The objects that a batch is about, as they are here. A key that no object can have is about none.
-    async fn touched(&self, terms: &ImportTerms, items: &[Item]) -> Result<BTreeMap<String, Touched>, Error> {
-        let name = terms.local.name.clone();
-        let is_key = |key: &str| peerd_core::object::ObjectKey::new(name.clone(), key).is_ok();
-        let keys: BTreeSet<&str> = items
-            .iter()
-            .map(|item| item.key.as_str())
-            .filter(|key| is_key(key))
-            .collect();
-        let found = self.stored_many(&terms.feed, keys.iter().copied()).await?;
-        let touched = keys.into_iter().zip(found).map(|(key, before)| {
-            let now = before.as_ref().map(|found| found.record.clone());
-            let touched = Touched {
-                before,
-                now,
-                changed: false,
-                met: false,
-            };
-            (key.to_owned(), touched)
-        });
-        Ok(touched.collect())
+    async fn touched<'a>(
+        &self,
+        terms: &ImportTerms,
+        items: &'a [Item],
+    ) -> Result<BTreeMap<&'a str, Touched>, Error> {
+        let keys = items.iter().map(|item| item.key.as_str());
+        let keys: BTreeSet<&str> = keys.filter(|key| ObjectKey::check(key).is_ok()).collect();
+        let places: Vec<Bytes> = keys.iter().map(|key| key_in(&terms.feed, key)).collect();
+        let found = self.store.read_many(Table::Objects, &places).await?;
+        let touched = places.into_iter().zip(found);
+        let touched = touched.map(|(place, entry)| Touched::new(place, entry));
+        Ok(keys.into_iter().zip(touched).collect())
     }
 
     /// Of the connections that touched objects came over, those that this one follows.
     async fn succeeded(
         &self,
         terms: &ImportTerms,
-        touched: &BTreeMap<String, Touched>,
+        touched: &BTreeMap<&str, Touched>,
     ) -> Result<BTreeSet<ConnectionId>, Error> {
-        let via = touched
-            .values()
-            .filter_map(|one| one.now.as_ref()?.provenance.via);
-        let others: BTreeSet<ConnectionId> = via.filter(|via| *via != terms.connection.id).collect();
+        let mut others = BTreeSet::new();
+        for one in touched.values() {
+            let via = one.provenance()?.and_then(|provenance| provenance.via);
+            others.extend(via.filter(|via| *via != terms.connection.id));
+        }
         let mut succeeded = BTreeSet::new();
         for id in others {
             let other = self.store_connection(id).await?;
@@ -276,47 +284,48 @@ impl Node {
         Ok(succeeded)
     }
 
-    async fn take_item(
+    /// Works out what becomes of one object. `newest` becomes the latest clock of all that is taken.
+    fn take_item(
         &self,
         intake: &Intake<'_>,
         item: &Item,
-        touched: Option<&mut Touched>,
+        touched: &mut Touched,
+        newest: &mut Hlc,
     ) -> Result<Result<(), Refused>, Error> {
-        let Some(touched) = touched else {
-            return Ok(Err(Refused::new(
-                Reason::ObjectInvalid,
-                "no object can have this key",
-            )));
+        let Change::State(bytes) = &item.change else {
+            let outcome = intake.retract(touched.now()?.as_ref());
+            touched.becomes(outcome);
+            return Ok(Ok(()));
         };
-        let known = touched.now.as_ref();
-        let mut read = None;
-        let outcome = match &item.change {
-            Change::Retraction => intake.retract(known),
-            Change::State(bytes) => {
-                let arrival = match Arrival::read(bytes) {
-                    Ok(arrival) => arrival,
-                    Err(refused) => return Ok(Err(refused)),
-                };
-                match self.observe(&arrival.state).await {
-                    Err(error) if error.reason() == Reason::ClockSkew => {
-                        return Ok(Err(Refused::new(Reason::ClockSkew, &error)));
-                    }
-                    observed => observed?,
-                }
-                match intake.take(&item.key, read.insert(arrival), known) {
-                    Ok(outcome) => outcome,
-                    Err(refused) => return Ok(Err(refused)),
-                }
-            }
-        };
-        match outcome {
-            Outcome::Unchanged => {}
-            Outcome::Remove => (touched.now, touched.changed) = (None, true),
-            Outcome::Write(stored) => (touched.now, touched.changed) = (Some(*stored), true),
+        if let Some(plain) = intake.take_plain(item, bytes, touched)? {
+            return Ok(plain.and_then(|(outcome, clock)| {
+                self.check_clock(clock)?;
+                *newest = clock.max(*newest);
+                touched.becomes_plain(outcome);
+                Ok(())
+            }));
         }
-        let met = read.zip(touched.now.as_ref());
-        touched.met = met.is_some_and(|(arrival, now)| intake.is_met(&arrival, now));
+        let arrival = match Arrival::read(bytes) {
+            Ok(arrival) => arrival,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let clock = arrival.state.newest();
+        if let Err(refused) = self.check_clock(clock) {
+            return Ok(Err(refused));
+        }
+        *newest = clock.max(*newest);
+        let known = touched.now()?;
+        match intake.take(&item.key, &arrival, known.as_ref()) {
+            Ok(outcome) => touched.becomes(outcome),
+            Err(refused) => return Ok(Err(refused)),
+        }
+        touched.met = touched.now()?.is_some_and(|now| intake.is_met(&arrival, &now));
         Ok(Ok(()))
+    }
+
+    fn check_clock(&self, clock: Hlc) -> Result<(), Refused> {
+        self.believable(clock)
+            .map_err(|error| Refused::new(error.reason(), &error))
     }
 
     /// Marks what the other side has by itself: a deletion goes to those only who have the object. One that is here
@@ -325,7 +334,7 @@ impl Node {
         &self,
         writes: &mut Writes,
         terms: &ImportTerms,
-        touched: &mut BTreeMap<String, Touched>,
+        touched: &mut BTreeMap<&str, Touched>,
     ) -> Result<(), Error> {
         // Our exports bear our name of the type.
         let flow = Flow {
@@ -343,7 +352,9 @@ impl Node {
         {
             writes.expect(Table::Exported, place.clone(), Expect::Absent);
             writes.put(Table::Exported, place, Mark::THEIRS.to_bytes());
-            one.changed |= one.now.as_ref().is_some_and(|now| now.state.is_deleted());
+            if one.now()?.is_some_and(|now| now.state.is_deleted()) {
+                one.moves();
+            }
         }
         Ok(())
     }
@@ -352,27 +363,12 @@ impl Node {
         &self,
         writes: &mut Writes,
         terms: &ImportTerms,
-        touched: &BTreeMap<String, Touched>,
+        touched: BTreeMap<&str, Touched>,
     ) -> Result<(), Error> {
-        let space = terms.feed.space;
         let mut markings = BTreeSet::new();
         for (primary_key, one) in touched {
-            let key = peerd_core::object::ObjectKey::new(terms.local.name.clone(), primary_key.as_str());
-            let key = key.map_err(|error| Error::of(Reason::Internal).because(error))?;
-            match (&one.now, &one.before) {
-                (Some(stored), before) if one.changed => {
-                    markings.extend(stored.state.security(&terms.levels).markings);
-                    put_in_feed(writes, space, &key, stored, before.as_ref())?;
-                }
-                (None, Some(before)) if one.changed => remove_from_feed(writes, space, &key, before)?,
-                // What changes nothing holds only as long as the object is as it was read.
-                (_, before) => {
-                    let place = key_in(&terms.feed, primary_key);
-                    let as_read = before
-                        .as_ref()
-                        .map_or(Expect::Absent, |found| Expect::At(found.revision));
-                    writes.expect(Table::Objects, place, as_read);
-                }
+            if let Some(security) = one.write(writes, &terms.feed, &terms.local.name, primary_key, &terms.levels)? {
+                markings.extend(security.markings);
             }
         }
         self.ensure_markings(writes, &markings).await

@@ -1,7 +1,7 @@
 //! The bytes of one object on the way: how many connections it crossed before this one, then its canonical state.
 
 use bytes::Bytes;
-use peerd_core::object::ObjectState;
+use peerd_core::object::{ObjectState, PlainState};
 use peerd_core::value::Malformed;
 
 use crate::object::stored::StoredRef;
@@ -34,4 +34,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(u8, ObjectState), Malformed> {
     }
     let (hops, state) = bytes.split_first().ok_or(Malformed::Truncated)?;
     Ok((*hops, ObjectState::decode(state)?))
+}
+
+/// Reads an item whose state is a plain one; `None` for every other.
+pub(super) fn plain(bytes: &[u8]) -> Option<(u8, PlainState<'_>)> {
+    let (hops, state) = bytes.split_first()?;
+    let plain = PlainState::read(state).filter(|_| bytes.len() <= BYTES_MAX);
+    plain.map(|plain| (*hops, plain))
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use peerd_core::object::{Hlc, ObjectState};
+use peerd_core::object::Hlc;
 use peerd_core::{Reason, Time};
 use peerd_store::{Batch, RecordBatch as _, Records as _, meta_record};
 use serde::{Deserialize, Serialize};
@@ -74,18 +74,21 @@ impl Node {
         Ok(Window { last, limit })
     }
 
-    /// Moves the clock behind everything a state of another enrollment has seen; to be called before the state is
-    /// merged. A state from too far in the future is refused: it would win over every honest write until then.
-    pub(crate) async fn observe(&self, state: &ObjectState) -> Result<(), Error> {
+    /// Refuses a clock of another enrollment that is too far in the future: what has it would win over every honest
+    /// write until then.
+    pub(crate) fn believable(&self, seen: Hlc) -> Result<(), Error> {
         let (now, tolerance) = (self.now(), self.settings.clock_skew_max);
-        let seen = state.newest();
         if seen.time() > now.plus(tolerance) {
             return Err(ahead(seen.time(), now));
         }
+        Ok(())
+    }
+
+    /// Moves the clock behind everything that other enrollments have seen, to be called before it is written.
+    pub(crate) async fn observe(&self, seen: Hlc) {
         let mut window = self.write_clock.0.lock().await;
         // Not reserved: the next tick finds itself behind the window and reserves before it gives anything out.
         window.last = window.last.max(seen);
-        Ok(())
     }
 }
 

@@ -10,18 +10,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
-use peerd_core::object::{Hlc, ObjectKey, ObjectState, Refused};
+use peerd_core::object::{Hlc, ObjectKey, ObjectState, PlainState, Provenance, Refused};
 use peerd_core::security::{Levels, Security};
 use peerd_core::value::Row;
 use peerd_core::{Reason, SpaceId};
-use peerd_store::{Batch, FeedId, Found};
+use peerd_store::{Batch, Entry, Expect, FeedId, Found, Table};
 
 use self::plan::Plan;
-use super::stored::{Stored, feed_of, put_in_feed};
+use super::stored::{self, Stored, StoredRef, encode_plain, feed_of, key_in, put_in_feed};
 use crate::{Caller, Error, Node};
 
 mod plan;
@@ -210,11 +211,25 @@ impl Node {
     }
 
     async fn try_load(&self, target: &Target, rows: &[Prepared]) -> Result<Settled, Error> {
-        let keys = rows.iter().map(|row| row.key.primary_key());
-        let found = self.stored_many(&target.feed, keys).await?;
+        let mut batch = Batch::read_at(self.store.horizon());
+        let places = rows.iter().map(|row| key_in(&target.feed, row.key.primary_key()));
+        let places: Vec<Bytes> = places.collect();
+        let found = self.store.read_many(Table::Objects, &places).await?;
         let hlc = self.tick().await?;
-        let (mut batch, mut settled) = (Batch::new(), Settled::default());
-        for (row, before) in rows.iter().zip(&found) {
+        let mut settled = Settled::default();
+        for ((row, place), entry) in rows.iter().zip(places).zip(found) {
+            if let Some(after) = self.loaded_plain(target, row, entry.as_ref(), hlc)? {
+                let Some(bytes) = after else {
+                    settled.unchanged += 1;
+                    continue;
+                };
+                let as_read = entry.map_or(Expect::Absent, |entry| Expect::At(entry.revision));
+                batch.expect(Table::Objects, place.clone(), as_read);
+                batch.put_in_feed(target.feed.clone(), place, bytes);
+                settled.written += 1;
+                continue;
+            }
+            let before = entry.as_ref().map(stored::found).transpose()?;
             match self.loaded(target, row, before.as_ref(), hlc) {
                 Ok(Some(after)) => {
                     put_in_feed(&mut batch, target.space, &row.key, &after, before.as_ref())?;
@@ -224,10 +239,43 @@ impl Node {
                 Err(refused) => settled.reject(row.line, &refused.into()),
             }
         }
-        if !batch.is_empty() {
+        if settled.written > 0 {
             self.commit(batch).await?;
         }
         Ok(settled)
+    }
+
+    /// The stored bytes of an object that is new, or was nothing but its row, with this row: what [`Node::loaded`] comes
+    /// to, where the bytes lie. The inner `None` says that it is as it was, the outer one that it takes a closer look.
+    fn loaded_plain(
+        &self,
+        target: &Target,
+        row: &Prepared,
+        entry: Option<&Entry>,
+        hlc: Hlc,
+    ) -> Result<Option<Option<Bytes>>, Error> {
+        let (me, new) = (self.enrollment_id(), row.row.as_ref());
+        if target.security != Security::unrestricted() {
+            return Ok(None);
+        }
+        let Some(entry) = entry else {
+            let plain = PlainState {
+                origin: hlc,
+                owner: me,
+                version: hlc,
+                row: new,
+            };
+            return Ok(Some(Some(encode_plain(Provenance::OWN, false, &plain))));
+        };
+        let known = StoredRef::read(&entry.value)?;
+        let Some(plain) = known.plain().filter(|plain| plain.owner == me) else {
+            return Ok(None);
+        };
+        if plain.row == new {
+            return Ok(Some(None));
+        }
+        let loaded = plain.loaded(new, hlc);
+        Ok(loaded.map(|loaded| Some(encode_plain(known.provenance, false, &loaded))))
     }
 
     /// The object with this row; `None` when it is as it was.
