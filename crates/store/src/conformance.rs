@@ -52,6 +52,7 @@ macro_rules! conformance {
             conflicts_do_not_fail_their_neighbours
             revisions_grow_and_are_never_given_twice
             what_the_commit_keeps_in_step_cannot_be_written_apart
+            what_was_read_after_the_horizon_is_checked_against_what_came_since
             a_closed_store_refuses_commits
             ranges_hold_their_bounds
             pages_cover_a_range_once
@@ -62,6 +63,8 @@ macro_rules! conformance {
             a_feed_holds_each_object_once_at_its_latest_change
             a_batch_may_move_an_object_more_than_once
             an_object_that_is_removed_leaves_its_feed
+            a_tail_tells_the_objects_of_a_feed_as_they_are
+            a_tail_that_is_long_skips_nothing
             feeds_with_similar_names_do_not_mix
             a_reader_of_a_busy_feed_skips_nothing
             the_audit_chain_grows_and_verifies

@@ -32,7 +32,8 @@ use tokio::task::spawn_blocking;
 use crate::notify::Notifier;
 use crate::read::{self, View};
 use crate::{
-    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Revision, Sequence, Store, Table, Topic,
+    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Range, Revision, Sequence, Store, Table,
+    Topic,
 };
 use disk::{Disk, Snapshot};
 use writer::{Command, Published, Room, Writer};
@@ -58,8 +59,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 64 << 20,
-            memtable_bytes: 16 << 20,
+            cache_bytes: 32 << 20,
+            memtable_bytes: 8 << 20,
             reserve_bytes: 64 << 20,
         }
     }

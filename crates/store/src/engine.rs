@@ -143,7 +143,11 @@ impl<'a, V: View> Group<'a, V> {
                     Some(expect) if self.is_untouched(batch, table, key) => expect.revision(),
                     _ => self.revision(table, key)?,
                 };
-                debug_assert_eq!(revision, self.revision(table, key)?, "what a batch read was not there");
+                debug_assert_eq!(
+                    revision,
+                    self.revision(table, key)?,
+                    "what a batch read was not there"
+                );
                 last = Some((table, key, revision));
                 Ok::<_, Error>(revision)
             }

@@ -43,7 +43,10 @@ impl Notifier {
     /// Whether somebody waits for this.
     pub(crate) fn is_watched(&self, topic: &Topic) -> bool {
         let topics = self.lock();
-        topics.watched.get(topic).is_some_and(|sender| sender.receiver_count() > 0)
+        topics
+            .watched
+            .get(topic)
+            .is_some_and(|sender| sender.receiver_count() > 0)
     }
 
     /// Marks every receiver of these topics changed. Called when the commit is durable and visible.

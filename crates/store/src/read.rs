@@ -141,7 +141,10 @@ pub(crate) fn tail(
             source: None,
         }),
     };
-    changes(view, feed, after, limit)?.into_iter().map(object).collect()
+    changes(view, feed, after, limit)?
+        .into_iter()
+        .map(object)
+        .collect()
 }
 
 pub(crate) fn head(view: &impl View, feed: &FeedId) -> Result<Sequence, Error> {

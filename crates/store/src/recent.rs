@@ -49,7 +49,11 @@ impl Recent {
     }
 
     /// Takes note of a commit that ends at `revision`.
-    pub(crate) fn record<'a>(&mut self, revision: Revision, touched: impl Iterator<Item = (Table, &'a [u8])>) {
+    pub(crate) fn record<'a>(
+        &mut self,
+        revision: Revision,
+        touched: impl Iterator<Item = (Table, &'a [u8])>,
+    ) {
         for (table, key) in touched {
             self.young.insert(self.hash(table, key), revision);
         }
@@ -75,14 +79,18 @@ mod tests {
     #[test]
     fn what_was_written_after_the_horizon_is_touched() {
         let mut recent = Recent::since(Revision(10));
-        let is_untouched = |recent: &Recent, n, at| recent.is_untouched(Table::Objects, &key(n), Revision(at));
+        let is_untouched =
+            |recent: &Recent, n, at| recent.is_untouched(Table::Objects, &key(n), Revision(at));
         assert!(is_untouched(&recent, 1, 10));
         assert!(!is_untouched(&recent, 1, 9), "what was before is not known");
         recent.record(Revision(20), [(Table::Objects, key(1).as_slice())].into_iter());
         assert!(!is_untouched(&recent, 1, 19));
         assert!(is_untouched(&recent, 1, 20));
         assert!(is_untouched(&recent, 2, 10));
-        assert!(recent.is_untouched(Table::Feed, &key(1), Revision(10)), "another table");
+        assert!(
+            recent.is_untouched(Table::Feed, &key(1), Revision(10)),
+            "another table"
+        );
     }
 
     #[test]
@@ -95,6 +103,9 @@ mod tests {
         let last = 5 * HALF_MAX as u64;
         assert!(!recent.is_untouched(Table::Objects, &key(last), Revision(last - 1)));
         assert!(!recent.is_untouched(Table::Objects, &key(1), Revision(0)));
-        assert!(!recent.is_untouched(Table::Objects, &key(0), Revision(0)), "too long ago");
+        assert!(
+            !recent.is_untouched(Table::Objects, &key(0), Revision(0)),
+            "too long ago"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{Moved, Writes};
 use crate::{Entry, FeedId, Revision, Sequence};
 
 /// All tails together hold at most so many bytes of keys and records.
-const BYTES_MAX: usize = 16 << 20;
+const BYTES_MAX: usize = 8 << 20;
 
 /// The tails of the feeds that are followed.
 #[derive(Debug, Default)]
@@ -51,7 +51,10 @@ impl Tails {
         let inner = self.lock();
         let tail = inner.tails.get(feed).filter(|tail| tail.since <= after.0)?;
         let from = tail.changes.partition_point(|(sequence, _)| *sequence <= after.0);
-        let here = tail.changes.range(from..).filter_map(|(_, object)| object.clone());
+        let here = tail
+            .changes
+            .range(from..)
+            .filter_map(|(_, object)| object.clone());
         Some(here.take(limit).collect())
     }
 

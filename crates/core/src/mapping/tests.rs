@@ -486,3 +486,76 @@ fn a_peers_sharing_is_checked() {
     let json = serde_json::to_string(&good).expect("serialises");
     assert_eq!(serde_json::from_str::<Sharing>(&json).expect("reads"), good);
 }
+
+/// The same ontology on both sides, so that all numbers are equal.
+#[test]
+fn what_passes_as_it_is_is_what_a_translation_would_come_to() {
+    let local = ours();
+    let airport = local.object_type("airport").expect("a type");
+    let schema = local.schema_of("airport").expect("a type");
+    let mapping = Mapping::by_equal_names(airport, &schema).expect("equal types");
+    let id = |name: &str| airport.named(name).expect("a property").id;
+    let text = |text: &str| Value::String(text.to_owned());
+    let good = [
+        (id("faa"), text("EWR")),
+        (id("name"), text("Newark")),
+        (id("alt"), Value::Integer(18)),
+    ];
+    let mut rows = vec![
+        good.to_vec(),
+        good[..2].to_vec(),
+        good[..1].to_vec(),
+        good[1..].to_vec(),
+        vec![],
+    ];
+    for (place, wrong) in [
+        (0, text("JFK")),
+        (1, Value::Integer(1)),
+        (2, text("18")),
+        (2, Value::Long(18)),
+    ] {
+        let mut row = good.to_vec();
+        row[place].1 = wrong;
+        rows.push(row);
+    }
+    let mut passed = 0;
+    for row in rows {
+        let row = Row::of(&row.into_iter().collect()).expect("small");
+        let hlc = Hlc::new(5, 0).expect("in range");
+        for owner in [PEER, ME] {
+            let mut state = ObjectState::blank(hlc, owner);
+            state.load_row(row.clone(), hlc, owner).expect("a row");
+            let key = ObjectKey::new(name("airport"), "EWR").expect("a key");
+            for lanes in [
+                Lanes::BOTH,
+                Lanes {
+                    source: true,
+                    actions: false,
+                },
+                Lanes::default(),
+            ] {
+                let plain = state.as_plain().expect("a row and nothing else");
+                let quick = pass_plain("EWR", &plain, &mapping, lanes, airport, ME);
+                let Some(quick) = quick else { continue };
+                passed += 1;
+                let translated = translate(&key, &state, &mapping, lanes, airport, (ME, None));
+                assert_eq!(quick, translated.clone().map(drop), "{row:?}");
+                assert!(translated.is_ok_and(|it| it.state == state) || quick.is_err());
+            }
+        }
+    }
+    assert!(passed > 10, "most of these are plain, and the peer's own");
+    let renumbered = theirs();
+    let schema = renumbered.schema_of("airport").expect("a type");
+    let mapping = Mapping::by_equal_names(airport, &schema).expect("keys and names are equal");
+    let hlc = Hlc::new(5, 0).expect("in range");
+    let mut state = ObjectState::blank(hlc, PEER);
+    let row = Row::of(&good.into_iter().collect()).expect("small");
+    state.load_row(row, hlc, PEER).expect("a row");
+    let plain = state.as_plain().expect("plain");
+    assert_eq!(
+        pass_plain("EWR", &plain, &mapping, Lanes::BOTH, airport, ME),
+        None,
+        "other numbers"
+    );
+}

@@ -280,4 +280,50 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn what_is_read_where_the_bytes_lie_is_what_the_states_say(events in events(), skews in any::<[u8; N]>()) {
+        let past = World::after(&events, skews).past;
+        let encoded: Vec<Vec<u8>> = past.iter().map(ObjectState::encode).collect();
+        for (state, bytes) in past.iter().zip(&encoded) {
+            let plain = PlainState::read(bytes);
+            prop_assert_eq!(plain, state.as_plain());
+            if let Some(plain) = plain.filter(|plain| plain.row != row(99).as_ref()) {
+                prop_assert_eq!(&plain.write(Vec::new()), bytes);
+                prop_assert_eq!(plain.newest(), state.newest());
+                let (next, clock) = (row(99), Hlc::new(1_000, 0).expect("in range"));
+                let mut loaded = state.clone();
+                loaded.load_row(next.clone(), clock, plain.owner).expect("its own row");
+                let quick = plain.loaded(next.as_ref(), clock).expect("a clock");
+                prop_assert_eq!(quick.write(Vec::new()), loaded.encode());
+            }
+        }
+        for (a, one) in past.iter().zip(&encoded) {
+            for (b, other) in past.iter().zip(&encoded) {
+                let both = PlainState::read(one).zip(PlainState::read(other));
+                let Some((plain, incoming)) = both else { continue };
+                let Some(quick) = plain.merge(&incoming) else { continue };
+                let merged = merge(a, b).expect("one owner");
+                prop_assert_eq!(quick.state.write(Vec::new()), merged.state.encode());
+                prop_assert_eq!(quick.changed, merged.changed);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_plain_state_are_not_taken_for_one(
+        value in any::<u8>(), at in any::<Index>(), with in any::<u8>(), cut in any::<Index>(),
+    ) {
+        let hlc = Hlc::new(7, 1).expect("in range");
+        let mut state = ObjectState::blank(hlc, enrollment(0));
+        state.load_row(row(value), hlc, enrollment(0)).expect("a row");
+        let bytes = state.encode();
+        let mut altered = bytes.clone();
+        let place = at.index(altered.len());
+        altered[place] = with;
+        let plain = PlainState::read(&altered);
+        let decoded = ObjectState::decode(&altered).ok();
+        prop_assert_eq!(plain, decoded.as_ref().and_then(ObjectState::as_plain));
+        prop_assert_eq!(PlainState::read(&bytes[..cut.index(bytes.len())]), None);
+    }
 }

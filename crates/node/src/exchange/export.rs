@@ -9,11 +9,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use peerd_core::Reason;
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_store::records::Mark;
-use peerd_store::{Table, Topic};
+use peerd_store::{Entry, Table, Topic};
 use tokio::sync::watch;
 
 use super::draft::{Candidate, Draft};
@@ -65,13 +66,15 @@ pub struct Exporter {
     _ending: Ending,
 }
 
-/// What was decided about a page.
-#[derive(Debug)]
-struct Decided {
-    /// Its objects, with their marks where these were looked up.
-    list: Vec<(Candidate, Option<Mark>)>,
-    last: bool,
-    head: u64,
+/// What came of a look at one more page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// There is more to look at.
+    More,
+    /// It waits until what is planned is written.
+    Written,
+    /// There is nothing more.
+    Quiet,
 }
 
 impl Exporter {
@@ -136,16 +139,16 @@ impl Exporter {
                 self.wait_for_terms().await;
                 continue;
             };
-            let mut is_quiet = false;
-            while !is_quiet && self.planned.has_room() {
+            let mut look = Look::More;
+            while look == Look::More && self.planned.has_room() {
                 self.feed.mark_unchanged();
-                is_quiet = self.plan(&permit, &terms).await?;
+                look = self.plan(&permit, &terms).await?;
             }
             if let Some(plan) = self.planned.written().await? {
                 if let Some(batch) = self.hand_out(plan, terms.revision) {
                     return Ok(batch);
                 }
-            } else if is_quiet {
+            } else if look == Look::Quiet {
                 // All that was made was handed out, and of what came after it there was nothing to say.
                 self.handed = self.at.clone();
                 self.report();
@@ -212,21 +215,37 @@ impl Exporter {
         self.at = self.handed.clone();
     }
 
-    /// Looks at one more page, and plans what comes of it when a batch is full or when there is nothing more; the answer
-    /// is then that it is quiet. May be cancelled: what was read is not read again.
-    async fn plan(&mut self, permit: &Permit<policy::Flow>, terms: &ExportTerms) -> Result<bool, Error> {
-        if self.draft.is_none() {
-            self.draft = Some(Draft::new(self.at.0.clone()));
+    /// Looks at one more page, and plans what comes of it when a batch is full or when there is nothing more. May be
+    /// cancelled: what was read is not read again.
+    async fn plan(&mut self, permit: &Permit<policy::Flow>, terms: &ExportTerms) -> Result<Look, Error> {
+        let at = &self.at.0;
+        let draft = self.draft.get_or_insert_with(|| Draft::new(at.clone()));
+        if self.page.is_none() {
+            let page = self.pages.next(&self.node, &terms.feed, &draft.at.walk).await?;
+            self.page = Some(page);
         }
-        let decided = self.decided(permit, terms).await?;
-        let Some((mut draft, Decided { list, last, head })) = self.draft.take().zip(decided) else {
-            return Ok(false);
+        let Some((page, draft)) = self.page.as_ref().zip(self.draft.take()) else {
+            return Ok(Look::More);
         };
-        for (candidate, mark) in list {
+        let candidates = self.candidates(permit, terms, page)?;
+        let decisive = candidates.iter().any(|one| draft.needs_mark(one));
+        if decisive && !(self.planned.is_empty() && draft.marks.is_empty()) {
+            // The marks that decide may be among those that are not written yet.
+            self.keep(draft, false).await;
+            return Ok(Look::Written);
+        }
+        let (last, head) = (page.last, page.head);
+        self.draft = Some(draft);
+        let marks = self.look_up(&candidates).await?;
+        self.page = None;
+        let Some(mut draft) = self.draft.take() else {
+            return Ok(Look::More);
+        };
+        for (candidate, mark) in candidates.into_iter().zip(marks) {
             if !draft.add(terms, candidate, mark) {
                 // It and the rest are looked at again, for the next batch.
                 self.keep(draft, false).await;
-                return Ok(false);
+                return Ok(Look::More);
             }
         }
         let is_scan = matches!(draft.at.walk, Walk::Scan { .. });
@@ -239,51 +258,46 @@ impl Exporter {
         } else {
             self.draft = Some(draft);
         }
-        Ok(is_quiet)
+        Ok(if is_quiet { Look::Quiet } else { Look::More })
     }
 
-    /// The next page, with what was decided about each object, and its mark where that matters.
-    async fn decided(
-        &mut self,
+    /// What is decided about each object of a page.
+    fn candidates(
+        &self,
         permit: &Permit<policy::Flow>,
         terms: &ExportTerms,
-    ) -> Result<Option<Decided>, Error> {
-        let Some(draft) = &self.draft else {
-            return Ok(None);
-        };
-        if self.page.is_none() {
-            let page = self.pages.next(&self.node, &terms.feed, &draft.at.walk).await?;
-            self.page = Some(page);
-        }
-        let Some(Page { rows, last, head }) = &self.page else {
-            return Ok(None);
-        };
+        page: &Page,
+    ) -> Result<Vec<Candidate>, Error> {
         let (prefix, me) = (terms.feed.prefix(), self.node.enrollment_id());
-        let mut list = Vec::with_capacity(rows.len());
-        let mut places = Vec::new();
-        for (key, entry) in rows {
+        let candidate = |(key, entry): &(Bytes, Entry)| {
             let key = primary_key_of(&prefix, key)?;
-            let candidate = Candidate {
+            Ok(Candidate {
                 sequence: entry.revision.0,
                 key: key.to_owned(),
                 place: marks::key_of(&self.flow, key),
                 offer: offer(permit, terms, &entry.value, me)?,
-            };
-            if rows.len() <= LOOK_UP_MAX || draft.needs_mark(&candidate) {
-                places.push(candidate.place.clone());
-            }
-            list.push((candidate, None));
-        }
+            })
+        };
+        page.rows.iter().map(candidate).collect()
+    }
+
+    /// The marks of these, where they decide, or where they are few.
+    async fn look_up(&self, candidates: &[Candidate]) -> Result<Vec<Option<Mark>>, Error> {
+        let few = candidates.len() <= LOOK_UP_MAX;
+        let matters =
+            |one: &&Candidate| few || self.draft.as_ref().is_some_and(|draft| draft.needs_mark(one));
+        let places: Vec<Bytes> = candidates
+            .iter()
+            .filter(matters)
+            .map(|one| one.place.clone())
+            .collect();
         let found = self.node.store.read_many(Table::Exported, &places).await?;
-        let mut looked_up = places.iter().zip(found).peekable();
-        for (candidate, mark) in &mut list {
-            if let Some((_, found)) = looked_up.next_if(|(place, _)| **place == candidate.place) {
-                *mark = marks::read(found.as_ref())?;
-            }
-        }
-        let (last, head) = (*last, *head);
-        self.page = None;
-        Ok(Some(Decided { list, last, head }))
+        let mut found = places.into_iter().zip(found).peekable();
+        let mark = |one: &Candidate| match found.next_if(|(place, _)| *place == one.place) {
+            Some((_, entry)) => marks::read(entry.as_ref()),
+            None => Ok(None),
+        };
+        candidates.iter().map(mark).collect()
     }
 
     /// Plans a batch, unless it says nothing.
@@ -304,11 +318,7 @@ impl Exporter {
             }
             node.commit(batch).await
         };
-        let plan = Plan {
-            draft,
-            last,
-            speaks,
-        };
+        let plan = Plan { draft, last, speaks };
         self.planned.add(plan, writing.boxed()).await;
     }
 

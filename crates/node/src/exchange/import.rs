@@ -10,7 +10,7 @@ use peerd_core::{ConnectionId, Reason};
 use peerd_store::records::{ImportCursor, Mark, Parked};
 use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table, Topic};
 
-use super::intake::{Arrival, Intake, Refused};
+use super::intake::{Arrival, Intake, Refused, Taken};
 use super::marks;
 use super::park::{self, Poison};
 use super::progress::Ending;
@@ -297,8 +297,8 @@ impl Node {
             touched.becomes(outcome);
             return Ok(Ok(()));
         };
-        if let Some(plain) = intake.take_plain(item, bytes, touched)? {
-            return Ok(plain.and_then(|(outcome, clock)| {
+        if let Some(taken) = intake.take_plain(item, bytes, touched.known()?) {
+            return Ok(taken.and_then(|Taken { outcome, clock }| {
                 self.check_clock(clock)?;
                 *newest = clock.max(*newest);
                 touched.becomes_plain(outcome);
@@ -367,7 +367,9 @@ impl Node {
     ) -> Result<(), Error> {
         let mut markings = BTreeSet::new();
         for (primary_key, one) in touched {
-            if let Some(security) = one.write(writes, &terms.feed, &terms.local.name, primary_key, &terms.levels)? {
+            if let Some(security) =
+                one.write(writes, &terms.feed, &terms.local.name, primary_key, &terms.levels)?
+            {
                 markings.extend(security.markings);
             }
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use peerd_core::mapping::{ItemRefusal, pass_plain, translate};
 use peerd_core::object::{Hlc, MergeRefused, ObjectKey, ObjectState, Provenance, merge};
 use peerd_core::policy::{self, Permit};
@@ -10,10 +9,9 @@ use peerd_core::value::Malformed;
 use peerd_core::{ConnectionId, EnrollmentId, Reason};
 
 use super::terms::ImportTerms;
-use super::touched::Touched;
+use super::touched::Known;
 use super::{Item, item};
-use crate::Error;
-use crate::object::stored::{Stored, StoredRef, encode_plain};
+use crate::object::stored::{PlainOutcome, Stored, encode_plain};
 
 /// What becomes of an object on the importing side.
 #[derive(Debug)]
@@ -88,38 +86,23 @@ pub(super) struct Intake<'a> {
     pub(super) succeeded: &'a BTreeSet<ConnectionId>,
 }
 
-/// What becomes of an object with a plain state.
+/// An object with a plain state that was taken.
 #[derive(Debug)]
-pub(super) enum PlainOutcome {
-    /// It is now this, as it is stored.
-    Write(Bytes),
-    /// Nothing changes.
-    Unchanged,
+pub(super) struct Taken {
+    pub(super) outcome: PlainOutcome,
+    /// The latest clock in what arrived.
+    pub(super) clock: Hlc,
 }
 
 impl Intake<'_> {
-    /// Decides on an object that arrived with a plain state, where its bytes lie: what [`Intake::take`] decides, with
-    /// the latest clock in it. `None` where it takes a closer look.
+    /// Decides on an object that arrived with a plain state, where its bytes lie: what [`Intake::take`] decides. `None`
+    /// where it takes a closer look.
     pub(super) fn take_plain(
         &self,
         item: &Item,
         bytes: &[u8],
-        touched: &Touched,
-    ) -> Result<Option<Result<(PlainOutcome, Hlc), Refused>>, Error> {
-        let known = match touched.as_read() {
-            None => return Ok(None),
-            Some(None) => None,
-            Some(Some(entry)) => Some(StoredRef::read(&entry.value)?),
-        };
-        Ok(self.plain(item, bytes, known))
-    }
-
-    fn plain(
-        &self,
-        item: &Item,
-        bytes: &[u8],
-        known: Option<StoredRef<'_>>,
-    ) -> Option<Result<(PlainOutcome, Hlc), Refused>> {
+        known: Known<'_>,
+    ) -> Option<Result<Taken, Refused>> {
         let ImportTerms {
             connection,
             import,
@@ -128,11 +111,12 @@ impl Intake<'_> {
         } = self.terms;
         let (hops, plain) = item::plain(bytes)?;
         // Only the peer's own rows, which came this way before or are new. Without security they cross every connection.
-        let via = known.map(|known| known.provenance.via);
-        if self.permit.enrollment() != connection.remote
-            || plain.owner != connection.remote
-            || via.is_some_and(|via| via != Some(connection.id))
-        {
+        let known = match known {
+            Known::New => None,
+            Known::Stored(stored) if stored.provenance.via == Some(connection.id) => Some(stored),
+            Known::Stored(_) | Known::WorkedOut => return None,
+        };
+        if self.permit.enrollment() != connection.remote || plain.owner != connection.remote {
             return None;
         }
         let received = Provenance::received(connection.id, hops)?;
@@ -140,19 +124,23 @@ impl Intake<'_> {
         if let Err(refusal) = pass_plain(&item.key, &plain, mapping, lanes, local, self.me)? {
             return Some(Err(refusal.into()));
         }
+        let clock = plain.newest();
+        let taken = |outcome| Some(Ok(Taken { outcome, clock }));
         let Some(known) = known else {
-            let outcome = PlainOutcome::Write(encode_plain(received, true, &plain));
-            return Some(Ok((outcome, plain.newest())));
+            return taken(PlainOutcome::Write(encode_plain(received, true, &plain)));
         };
         let before = known.plain()?;
         let merged = before.merge(&plain)?;
         if !merged.changed {
-            return Some(Ok((PlainOutcome::Unchanged, plain.newest())));
+            return taken(PlainOutcome::Unchanged);
         }
         let provenance = known.provenance.shortest(received);
         let clean = merged.state == plain;
-        let outcome = PlainOutcome::Write(encode_plain(provenance, clean, &merged.state));
-        Some(Ok((outcome, plain.newest())))
+        taken(PlainOutcome::Write(encode_plain(
+            provenance,
+            clean,
+            &merged.state,
+        )))
     }
 
     /// Decides on an object that arrived, of which `known` is here.

@@ -52,7 +52,10 @@ pub(super) fn offer(
         me,
     };
     // Without security it crosses every connection.
-    if stored.plain().is_some_and(|plain| goes_whole(terms, &about, &plain)) {
+    if stored
+        .plain()
+        .is_some_and(|plain| goes_whole(terms, &about, &plain))
+    {
         return Ok(sized(item::of_stored(bytes, &stored)).map_or(Offer::TooLarge, Offer::Send));
     }
     about.offer(terms, stored.provenance.hops, &stored.state()?)
@@ -86,7 +89,11 @@ impl About {
         let part = state.exported(lanes, &terms.export.properties);
         let part = part.map_err(|error| damaged(Some(error.into())))?;
         if part.is_hollow() {
-            return Ok(if self.theirs { Offer::Nothing } else { Offer::Withhold });
+            return Ok(if self.theirs {
+                Offer::Nothing
+            } else {
+                Offer::Withhold
+            });
         }
         let is_for_all = !state.is_deleted() || self.theirs;
         Ok(match sized(item::encode(hops, &part)) {

@@ -64,6 +64,8 @@ impl Planned {
 
 impl std::fmt::Debug for Planned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(plan, _)| plan)).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|(plan, _)| plan))
+            .finish()
     }
 }

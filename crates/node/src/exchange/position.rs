@@ -224,7 +224,14 @@ mod tests {
             from: 41,
             after: "2013|UA|1545|EWR".to_owned(),
         };
-        for walk in [Walk::Follow(41), scan, Walk::Scan { from: 0, after: String::new() }] {
+        for walk in [
+            Walk::Follow(41),
+            scan,
+            Walk::Scan {
+                from: 0,
+                after: String::new(),
+            },
+        ] {
             let at = Standpoint {
                 terms: [3; 8],
                 walk,

@@ -6,9 +6,9 @@ use peerd_core::ontology::ApiName;
 use peerd_core::security::{Levels, Security};
 use peerd_store::{Batch, Entry, Expect, FeedId, Table};
 
-use super::intake::{Outcome, PlainOutcome};
+use super::intake::Outcome;
 use crate::Error;
-use crate::object::stored::{Stored, StoredRef, found, put_in_feed, remove_from_feed};
+use crate::object::stored::{PlainOutcome, Stored, StoredRef, found, put_in_feed, remove_from_feed};
 
 /// An object that a batch is about.
 #[derive(Debug)]
@@ -33,6 +33,17 @@ enum Now {
     Other(Option<Box<Stored>>),
 }
 
+/// What is known of an object before anything becomes of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known<'a> {
+    /// It is not here.
+    New,
+    /// It is here.
+    Stored(StoredRef<'a>),
+    /// Something became of it already, earlier in the batch.
+    WorkedOut,
+}
+
 impl Touched {
     pub(super) fn new(place: Bytes, before: Option<Entry>) -> Touched {
         Touched {
@@ -49,9 +60,13 @@ impl Touched {
         Ok(stored.transpose()?.map(|stored| stored.provenance))
     }
 
-    /// The object as it was read; `None` when something became of it since.
-    pub(super) fn as_read(&self) -> Option<Option<&Entry>> {
-        matches!(self.now, Now::AsRead).then_some(self.before.as_ref())
+    /// The object where its bytes lie, if it still is as it was read.
+    pub(super) fn known(&self) -> Result<Known<'_>, Error> {
+        match (&self.now, &self.before) {
+            (Now::AsRead, None) => Ok(Known::New),
+            (Now::AsRead, Some(entry)) => StoredRef::read(&entry.value).map(Known::Stored),
+            _ => Ok(Known::WorkedOut),
+        }
     }
 
     /// The object as it is now.

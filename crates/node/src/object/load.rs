@@ -22,7 +22,7 @@ use peerd_core::{Reason, SpaceId};
 use peerd_store::{Batch, Entry, Expect, FeedId, Found, Table};
 
 use self::plan::Plan;
-use super::stored::{self, Stored, StoredRef, encode_plain, feed_of, key_in, put_in_feed};
+use super::stored::{self, PlainOutcome, Stored, StoredRef, encode_plain, feed_of, key_in, put_in_feed};
 use crate::{Caller, Error, Node};
 
 mod plan;
@@ -218,16 +218,19 @@ impl Node {
         let hlc = self.tick().await?;
         let mut settled = Settled::default();
         for ((row, place), entry) in rows.iter().zip(places).zip(found) {
-            if let Some(after) = self.loaded_plain(target, row, entry.as_ref(), hlc)? {
-                let Some(bytes) = after else {
+            match self.loaded_plain(target, row, entry.as_ref(), hlc)? {
+                Some(PlainOutcome::Write(bytes)) => {
+                    let as_read = entry.map_or(Expect::Absent, |entry| Expect::At(entry.revision));
+                    batch.expect(Table::Objects, place.clone(), as_read);
+                    batch.put_in_feed(target.feed.clone(), place, bytes);
+                    settled.written += 1;
+                    continue;
+                }
+                Some(PlainOutcome::Unchanged) => {
                     settled.unchanged += 1;
                     continue;
-                };
-                let as_read = entry.map_or(Expect::Absent, |entry| Expect::At(entry.revision));
-                batch.expect(Table::Objects, place.clone(), as_read);
-                batch.put_in_feed(target.feed.clone(), place, bytes);
-                settled.written += 1;
-                continue;
+                }
+                None => {}
             }
             let before = entry.as_ref().map(stored::found).transpose()?;
             match self.loaded(target, row, before.as_ref(), hlc) {
@@ -245,15 +248,15 @@ impl Node {
         Ok(settled)
     }
 
-    /// The stored bytes of an object that is new, or was nothing but its row, with this row: what [`Node::loaded`] comes
-    /// to, where the bytes lie. The inner `None` says that it is as it was, the outer one that it takes a closer look.
+    /// What becomes of an object that is new, or was nothing but its row, with this row: what [`Node::loaded`] comes to,
+    /// where the bytes lie. `None` where it takes a closer look.
     fn loaded_plain(
         &self,
         target: &Target,
         row: &Prepared,
         entry: Option<&Entry>,
         hlc: Hlc,
-    ) -> Result<Option<Option<Bytes>>, Error> {
+    ) -> Result<Option<PlainOutcome>, Error> {
         let (me, new) = (self.enrollment_id(), row.row.as_ref());
         if target.security != Security::unrestricted() {
             return Ok(None);
@@ -265,17 +268,18 @@ impl Node {
                 version: hlc,
                 row: new,
             };
-            return Ok(Some(Some(encode_plain(Provenance::OWN, false, &plain))));
+            let bytes = encode_plain(Provenance::OWN, false, &plain);
+            return Ok(Some(PlainOutcome::Write(bytes)));
         };
         let known = StoredRef::read(&entry.value)?;
         let Some(plain) = known.plain().filter(|plain| plain.owner == me) else {
             return Ok(None);
         };
         if plain.row == new {
-            return Ok(Some(None));
+            return Ok(Some(PlainOutcome::Unchanged));
         }
         let loaded = plain.loaded(new, hlc);
-        Ok(loaded.map(|loaded| Some(encode_plain(known.provenance, false, &loaded))))
+        Ok(loaded.map(|loaded| PlainOutcome::Write(encode_plain(known.provenance, false, &loaded))))
     }
 
     /// The object with this row; `None` when it is as it was.

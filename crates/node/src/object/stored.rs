@@ -109,6 +109,15 @@ impl<'a> StoredRef<'a> {
     }
 }
 
+/// What becomes of an object with a plain state.
+#[derive(Debug)]
+pub(crate) enum PlainOutcome {
+    /// It is now this, as it is stored.
+    Write(Bytes),
+    /// Nothing changes.
+    Unchanged,
+}
+
 /// The bytes of an object with a plain state.
 pub(crate) fn encode_plain(provenance: Provenance, clean: bool, state: &PlainState<'_>) -> Bytes {
     let length = state.row.as_bytes().len() + PlainState::OVERHEAD_MAX;
@@ -155,8 +164,7 @@ pub(crate) fn object_of(feed: &FeedId, key: &[u8]) -> Result<ObjectKey, Error> {
         .object_type
         .parse()
         .map_err(|error: peerd_core::ontology::InvalidApiName| damaged(Some(error.into())))?;
-    ObjectKey::new(object_type, primary_key)
-        .map_err(|error: InvalidKey| damaged(Some(error.into())))
+    ObjectKey::new(object_type, primary_key).map_err(|error: InvalidKey| damaged(Some(error.into())))
 }
 
 /// The primary key in a key of the feed whose keys start with this.
@@ -184,20 +192,6 @@ impl Node {
         let place = key_in(&feed_of(space, key.object_type()), key.primary_key());
         let entry = self.store.read(Table::Objects, &place).await?;
         entry.as_ref().map(found).transpose()
-    }
-
-    /// The stored forms of the objects of a feed with these primary keys, in the same order.
-    pub(crate) async fn stored_many(
-        &self,
-        feed: &FeedId,
-        primary_keys: impl IntoIterator<Item = &str>,
-    ) -> Result<Vec<Option<Found<Stored>>>, Error> {
-        let keys: Vec<Bytes> = primary_keys.into_iter().map(|key| key_in(feed, key)).collect();
-        let entries = self.store.read_many(Table::Objects, &keys).await?;
-        entries
-            .into_iter()
-            .map(|entry| entry.as_ref().map(found).transpose())
-            .collect()
     }
 }
 

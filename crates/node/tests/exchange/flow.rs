@@ -204,3 +204,62 @@ async fn nothing_flows_that_one_side_did_not_share() {
     let into = b.node().flows(&peer(b, a).await).await.unwrap();
     assert_eq!(into.imports, [world.flow()]);
 }
+
+#[tokio::test]
+async fn b055_a_scan_that_was_cut_goes_on_where_the_importer_stands() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    for n in 0..1_200 {
+        create(a, &format!("K{n:04}"), "first").await;
+    }
+    let first = {
+        let mut importer = world.importer(a, b).await;
+        let mut exporter = world.exporter(a, b, &importer).await;
+        let batch = ready(&mut exporter).unwrap();
+        let lost = ready(&mut exporter).unwrap();
+        assert!(!lost.items.is_empty());
+        importer.apply(batch.clone()).await.unwrap();
+        batch.items.len()
+    };
+    assert!((1..1_200).contains(&first));
+    // One was told, one was told and lost, one is behind the scan, one before it.
+    for (key, name) in [("K0001", "told"), ("K0600", "lost"), ("K1199", "ahead")] {
+        edit(a, key, name).await;
+    }
+    create(a, "A", "behind").await;
+    create(a, "Z", "before").await;
+    let (states, retractions) = world.forth().await;
+    assert_eq!(retractions, 0);
+    // What the scan met after it had changed is not said again when the feed tells of it.
+    assert_eq!(
+        states,
+        1_200 - first + 3,
+        "the rest, the edit of what was told, and two new ones"
+    );
+    assert_eq!(world.forth().await, (0, 0));
+    assert_eq!(count(b).await, 1_202);
+    for key in ["K0001", "K0600", "K1199", "A", "Z"] {
+        assert_eq!(name(b, key).await, name(a, key).await, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn b101_a_cursor_does_not_betray_a_withheld_key_by_its_length() {
+    let of = async |hidden: &str| {
+        let world = World::shared().await;
+        let (a, b) = (&world.pair.a, &world.pair.b);
+        for n in 0..600 {
+            create(a, &format!("K{n:04}"), "x").await;
+        }
+        create(a, hidden, "x").await;
+        classify(a, hidden, Some("secret")).await;
+        let importer = world.importer(a, b).await;
+        let mut exporter = world.exporter(a, b, &importer).await;
+        ready(&mut exporter).unwrap().cursor.0.len()
+    };
+    // Right behind the last item of the first batch.
+    assert_eq!(
+        of("K0499a").await,
+        of("K0499-a-key-that-is-a-good-deal-longer").await
+    );
+}

@@ -248,3 +248,35 @@ pub async fn a_closed_store_refuses_commits(backend: &dyn Backend) {
         }
     }
 }
+
+/// A condition that was read after the horizon holds as long as nothing was written since, and not a moment longer.
+pub async fn what_was_read_after_the_horizon_is_checked_against_what_came_since(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let key = Bytes::from_static(b"a");
+    let write = |horizon, expect, text: &'static str| {
+        let mut batch = Batch::read_at(horizon);
+        batch.expect(Table::Objects, key.clone(), expect);
+        batch.put_in_feed(feed("ship"), key.clone(), text);
+        store.commit(batch)
+    };
+    let early = store.horizon();
+    let first = write(early, Expect::Absent, "1").await.unwrap();
+    assert!(is_conflict(&write(early, Expect::Absent, "lost").await));
+    let later = store.horizon();
+    assert!(later >= early);
+    let second = write(later, Expect::At(first.revision), "2").await.unwrap();
+    assert!(is_conflict(
+        &write(later, Expect::At(first.revision), "lost").await
+    ));
+    assert!(is_conflict(&write(later, Expect::Absent, "lost").await));
+    let third = write(store.horizon(), Expect::At(second.revision), "3").await;
+    assert!(third.is_ok());
+    assert_eq!(value(&*store, Table::Objects, b"a").await.unwrap(), "3");
+    let changes = store.changes(&feed("ship"), Sequence(0), 10).await.unwrap();
+    assert_eq!(changes.len(), 1, "it is in its feed once");
+    // Of two writers that read the same, one comes first.
+    let horizon = store.horizon();
+    let at = Expect::At(third.unwrap().revision);
+    let (one, other) = tokio::join!(write(horizon, at, "x"), write(horizon, at, "y"));
+    assert_ne!(is_conflict(&one), is_conflict(&other));
+}

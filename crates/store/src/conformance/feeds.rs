@@ -64,6 +64,80 @@ pub async fn a_batch_may_move_an_object_more_than_once(backend: &dyn Backend) {
     }
 }
 
+/// What a tail tells of a feed, followed or not, is what the feed and the objects say, however often it moves.
+pub async fn a_tail_tells_the_objects_of_a_feed_as_they_are(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let feed = feed("ship");
+    let told = async |after| -> Vec<(Bytes, Bytes)> {
+        let tail = store.tail(&feed, after, usize::MAX).await.unwrap();
+        let changes = store.changes(&feed, after, usize::MAX).await.unwrap();
+        let places = tail.iter().map(|(_, entry)| entry.revision.0);
+        assert!(places.eq(changes.iter().map(|change| change.sequence.0)));
+        assert!(
+            tail.iter()
+                .map(|(key, _)| key)
+                .eq(changes.iter().map(|change| &change.key))
+        );
+        tail.into_iter().map(|(key, entry)| (key, entry.value)).collect()
+    };
+    let pairs = |pairs: &[(&'static str, &'static str)]| -> Vec<(Bytes, Bytes)> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()))
+            .collect()
+    };
+    assert_eq!(told(Sequence(0)).await, []);
+    store.commit(put_in_feed(&feed, "a", "1")).await.unwrap();
+    store.commit(put_in_feed(&feed, "b", "1")).await.unwrap();
+    // Whoever follows from here on may be served from memory, with what came before from elsewhere.
+    let _follows = store.watch(&Topic::Feed(feed.clone()));
+    let middle = store.commit(put_in_feed(&feed, "c", "1")).await.unwrap();
+    assert_eq!(
+        told(Sequence(0)).await,
+        pairs(&[("a", "1"), ("b", "1"), ("c", "1")])
+    );
+    let mut batch = put_in_feed(&feed, "b", "2");
+    batch.put_in_feed(feed.clone(), "d", "1");
+    batch.delete_from_feed(feed.clone(), "c");
+    batch.put_in_feed(feed.clone(), "d", "2");
+    store.commit(batch).await.unwrap();
+    let after = Sequence(middle.revision.0);
+    assert_eq!(told(after).await, pairs(&[("b", "2"), ("d", "2")]));
+    assert_eq!(
+        told(Sequence(0)).await,
+        pairs(&[("a", "1"), ("b", "2"), ("d", "2")])
+    );
+    let mut batch = Batch::new();
+    batch.delete_from_feed(feed.clone(), "b");
+    store.commit(batch).await.unwrap();
+    assert_eq!(told(after).await, pairs(&[("d", "2")]));
+    let one = store.tail(&feed, Sequence(0), 1).await.unwrap();
+    assert_eq!(one.len(), 1);
+    assert_eq!(one[0].0, "a");
+}
+
+/// A feed of more than is kept in memory is told whole.
+pub async fn a_tail_that_is_long_skips_nothing(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let feed = feed("ship");
+    let _follows = store.watch(&Topic::Feed(feed.clone()));
+    let value = Bytes::from(vec![7; 512 << 10]);
+    for n in 0..40_u8 {
+        store
+            .commit(put_in_feed(&feed, vec![n], value.clone()))
+            .await
+            .unwrap();
+    }
+    let (mut after, mut seen) = (Sequence(0), Vec::new());
+    loop {
+        let page = store.tail(&feed, after, 3).await.unwrap();
+        let Some((_, last)) = page.last() else { break };
+        after = Sequence(last.revision.0);
+        seen.extend(page.iter().map(|(key, _)| key[0]));
+    }
+    assert!(seen.into_iter().eq(0..40));
+}
+
 /// Removal takes the object and its entry; what was never there is no error.
 pub async fn an_object_that_is_removed_leaves_its_feed(backend: &dyn Backend) {
     let store = backend.open().await;
