@@ -17,6 +17,8 @@ mod flow;
 mod pair;
 #[path = "exchange/refused.rs"]
 mod refused;
+#[path = "exchange/ring.rs"]
+mod ring;
 #[path = "exchange/terms.rs"]
 mod terms;
 #[path = "exchange/world.rs"]

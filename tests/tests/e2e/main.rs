@@ -9,5 +9,6 @@ mod links;
 mod operations;
 mod policies;
 mod process;
+mod ring;
 mod story;
 mod world;

@@ -91,6 +91,7 @@ rows! { connection:
     "GetConnection" => ConnectionShow,
     "WatchConnections" => ConnectionList,
     "SetDataTypes" => ConnectionSet,
+    "SetReExport" => ConnectionSet,
     "CloseConnection" => ConnectionClose,
     "ProposeSecurity" => ConnectionProposeSecurity,
     "ListChangeRequests" => ConnectionChangeRequests,

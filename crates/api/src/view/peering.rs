@@ -169,6 +169,7 @@ pub(crate) fn connection(view: &ConnectionView) -> pb::Connection {
             Stage::Requested { until, .. } => Some(timestamp(until)),
             _ => None,
         },
+        re_export: connection.re_export,
     }
 }
 

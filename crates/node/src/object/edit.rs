@@ -210,7 +210,7 @@ impl Node {
             crate::audit::record(&mut batch, &fact)?;
             self.commit(batch).await?;
         }
-        self.view_object(space.id, of, key, &after.state, &self.levels().await?)?
+        self.view_object(space.id, of, key, &after, &self.levels().await?)?
             .ok_or_else(no_such_object)
     }
 }

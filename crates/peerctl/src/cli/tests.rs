@@ -68,6 +68,8 @@ connection disable con_1
 connection enable con_1
 connection set con_1 --export objects
 connection set con_1 --import none --export artifacts
+connection set con_1 --re-export on
+connection set con_1 --re-export off --export objects
 connection close con_1
 connection close con_1 --imported keep
 connection close con_1 --imported purge --force

@@ -21,6 +21,7 @@ pub(super) struct Connection {
     remote_title: String,
     exports: Vec<&'static str>,
     imports: Vec<&'static str>,
+    re_export: bool,
     classification: Option<String>,
     markings: Vec<String>,
     health: Health,
@@ -97,6 +98,7 @@ impl From<pb::Connection> for Connection {
             created_at,
             changed_at,
             expires_at,
+            re_export,
         } = connection;
         let (classification, markings) = security(allowed);
         Connection {
@@ -111,6 +113,7 @@ impl From<pb::Connection> for Connection {
             remote_title,
             exports: data_words(exports.unwrap_or_default()),
             imports: data_words(imports.unwrap_or_default()),
+            re_export,
             classification,
             markings,
             health: health.unwrap_or_default().into(),
@@ -240,8 +243,8 @@ mod tests {
             json!({
                 "connection_id": "con_1", "stage": "active", "stage_reason": "", "role": "importer", "link_id": "",
                 "local_space": "flights", "remote_space": "", "remote_enrollment_id": "", "remote_title": "",
-                "exports": [], "imports": ["objects", "artifacts"], "classification": "secret",
-                "markings": ["medical"],
+                "exports": [], "imports": ["objects", "artifacts"], "re_export": false,
+                "classification": "secret", "markings": ["medical"],
                 "health": {"status": "healthy", "reason": "", "last_acknowledged_at": null},
                 "created_at": null, "changed_at": null, "expires_at": null,
                 "feeds": [{"type": "airport", "direction": "import", "lane": "source,actions", "cursor": 7, "head": 7,
