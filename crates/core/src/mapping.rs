@@ -123,6 +123,9 @@ pub enum MappingError {
     /// A property is mapped twice.
     #[error("{0} is mapped twice")]
     Twice(ApiName),
+    /// The ends of links are mapped to something else.
+    #[error("links are mapped to links, end to end: link, left and right to the same there")]
+    Ends,
     /// Source data was to flow both ways.
     #[error("source data flows one way: export, import or off")]
     SourceBothWays,
@@ -210,6 +213,10 @@ impl Mapping {
         };
         if !self.properties.contains(&keys) {
             return Err(MappingError::PrimaryKey);
+        }
+        // The key of a link says which end is which, and is the same on both sides.
+        if local.ends.is_some() && self.properties.iter().any(|pair| pair.local != pair.remote) {
+            return Err(MappingError::Ends);
         }
         // Only what comes in must be complete here.
         let required = local

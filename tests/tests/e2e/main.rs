@@ -6,6 +6,7 @@ mod connections;
 mod input;
 mod kills;
 mod links;
+mod object_links;
 mod operations;
 mod policies;
 mod process;

@@ -91,7 +91,7 @@ fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<
     };
     let here = |name: &ApiName| {
         ours.ontology
-            .object_type(name.as_str())
+            .feed_type(name.as_str())
             .ok_or_else(|| MappingError::Unknown(format!("object type {name}")))
     };
     let mapping = if let Some(chosen) = ours.mappings.iter().find(|one| one.remote_type == *name) {
@@ -105,14 +105,14 @@ fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<
             .iter()
             .map(|one| (one.remote_type.clone(), one.local_type.clone()))
             .collect();
-        chosen.check(here(&chosen.local_type)?, &share.schema, &renamed)?;
+        chosen.check(&*here(&chosen.local_type)?, &share.schema, &renamed)?;
         chosen.clone()
     } else if ours.sharing.types.get(name).is_some_and(|share| share.import) {
         // The local type is mapped to another of theirs: then it is not also this one.
         if ours.mappings.iter().any(|one| one.local_type == *name) {
             return Ok(None);
         }
-        Mapping::by_equal_names(here(name)?, &share.schema)?
+        Mapping::by_equal_names(&*here(name)?, &share.schema)?
     } else {
         return Ok(None);
     };

@@ -102,11 +102,14 @@ impl ObjectState {
         Ok(())
     }
 
-    /// Every value is of its property's type, the row is complete, and the primary key is the object's.
+    /// Every value is of its property's type, the row is complete, and what follows from the object's key does.
     fn check(&self, key: &ObjectKey, local: &ObjectType) -> Result<(), ItemRefusal> {
-        let key_bytes = EncodedValue::of(&local.key_value(key.primary_key())?)?;
+        let keyed = local.keyed_values(key)?.into_iter();
+        let keyed = keyed.map(|(id, value)| Ok((id, EncodedValue::of(&value)?)));
+        let keyed: Vec<(PropertyId, EncodedValue)> = keyed.collect::<Result<_, Malformed>>()?;
         let keeps_key = |id: PropertyId, value: Option<&[u8]>| {
-            if id == local.primary_key && value != Some(key_bytes.as_bytes()) {
+            let kept = keyed.iter().find(|(keyed, _)| *keyed == id);
+            if kept.is_some_and(|(_, kept)| value != Some(kept.as_bytes())) {
                 let name = local.property(id).map(|p| p.name.clone());
                 return Err(name.map_or(ObjectInvalid::UnknownProperty(id), ObjectInvalid::KeyMismatch));
             }

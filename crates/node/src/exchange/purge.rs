@@ -116,7 +116,7 @@ impl Node {
         let condition = (Table::Purges, id.as_bytes().to_vec(), due.revision);
         let space = self.store_connection(id).await?.and_then(|it| it.space);
         if let Some(space) = space {
-            for name in self.ontology(space.id).await?.object_types.keys() {
+            for name in self.ontology(space.id).await?.feed_types() {
                 self.remove_copies(id, space.id, feed_of(space.id, name), &condition)
                     .await?;
             }

@@ -90,9 +90,10 @@ impl Node {
             return Ok(None);
         };
         let local_type = &import.mapping.local_type;
-        let Some(local) = standing.ontology.object_type(local_type.as_str()).cloned() else {
+        let Some(local) = standing.ontology.feed_type(local_type.as_str()) else {
             return Ok(None);
         };
+        let local = local.into_owned();
         Ok(Some(ImportTerms {
             digest: digest(&(&import.mapping, import.lanes, &local))?,
             feed: feed_of(standing.space, local_type),

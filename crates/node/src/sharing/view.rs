@@ -111,7 +111,7 @@ fn problem(
 }
 
 fn names(standing: &Standing, mapping: &Mapping) -> Vec<(String, String)> {
-    let local = standing.ontology.object_type(mapping.local_type.as_str());
+    let local = standing.ontology.feed_type(mapping.local_type.as_str());
     let remote = standing.shared.theirs.types.get(&mapping.remote_type);
     let (Some(local), Some(remote)) = (local, remote) else {
         return Vec::new();
