@@ -17,7 +17,7 @@ mod flows;
 mod tests;
 mod translate;
 
-pub use flows::{Export, Flows, Import, OurSide, flows};
+pub use flows::{Export, Flows, Import, OurSide, flows, unfit};
 pub use translate::{ItemRefusal, Translated, translate};
 
 /// One type that a side made available on a connection.
@@ -54,6 +54,10 @@ pub struct Sharing {
     pub types: BTreeMap<ApiName, TypeShare>,
     /// What its mappings want, by the type's name on the side that listens.
     pub wanted: BTreeMap<ApiName, Wanted>,
+    /// The types of the side that listens that it would take and cannot as they are: the schemas drifted apart. They are
+    /// not to be sent until it says so no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unfit: BTreeSet<ApiName>,
 }
 
 impl Sharing {
@@ -64,6 +68,7 @@ impl Sharing {
     pub fn is_sound(&self) -> bool {
         self.types.len() <= Sharing::TYPES_MAX
             && self.wanted.len() <= Sharing::TYPES_MAX
+            && self.unfit.len() <= Sharing::TYPES_MAX
             && self.types.iter().all(|(name, share)| name == share.schema.name())
             && self
                 .wanted

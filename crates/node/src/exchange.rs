@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod again;
 mod draft;
 mod export;
 mod import;
@@ -14,6 +15,7 @@ mod park;
 mod position;
 mod progress;
 mod purge;
+mod stopped;
 mod terms;
 
 pub use export::Exporter;

@@ -7,8 +7,12 @@
 
 #[path = "exchange/both.rs"]
 mod both;
+#[path = "exchange/drift.rs"]
+mod drift;
 #[path = "exchange/flow.rs"]
 mod flow;
+#[path = "exchange/lanes.rs"]
+mod lanes;
 #[path = "exchange/links.rs"]
 mod links;
 #[expect(
@@ -23,5 +27,7 @@ mod refused;
 mod ring;
 #[path = "exchange/terms.rs"]
 mod terms;
+#[path = "exchange/values.rs"]
+mod values;
 #[path = "exchange/world.rs"]
 mod world;

@@ -11,5 +11,6 @@ mod operations;
 mod policies;
 mod process;
 mod ring;
+mod schemas;
 mod story;
 mod world;

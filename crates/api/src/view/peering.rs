@@ -209,6 +209,8 @@ fn feed(progress: &FeedProgress) -> pb::Feed {
         lag: progress.lag,
         parked: progress.parked,
         in_sync: progress.in_sync,
+        dropped: progress.dropped,
+        reason: progress.reason.clone(),
     }
 }
 

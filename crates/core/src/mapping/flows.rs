@@ -44,14 +44,18 @@ pub struct Flows {
     pub imports: BTreeMap<ApiName, Import>,
     /// Their types that would come in if they could be mapped, and why they cannot.
     pub blocked: BTreeMap<ApiName, MappingError>,
+    /// Our types that would go out if the other side could take them as they are.
+    pub unfit: BTreeSet<ApiName>,
 }
 
 /// Combines what both sides said.
 pub fn flows(ours: OurSide<'_>, theirs: &Sharing) -> Flows {
     let mut flows = Flows::default();
     for name in ours.sharing.types.keys() {
-        if let Some(export) = export(ours, theirs, name) {
-            flows.exports.insert(name.clone(), export);
+        match export(ours, theirs, name) {
+            Some(_) if theirs.unfit.contains(name) => drop(flows.unfit.insert(name.clone())),
+            Some(export) => drop(flows.exports.insert(name.clone(), export)),
+            None => {}
         }
     }
     for name in theirs.types.keys() {
@@ -83,6 +87,15 @@ fn export(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Option<Export>
         .collect();
     let keyed = properties.contains(&share.schema.primary_key());
     (lanes.any() && keyed).then_some(Export { lanes, properties })
+}
+
+/// The types of theirs that we would take and cannot as they are: what they are told of it.
+pub fn unfit(ours: OurSide<'_>, theirs: &Sharing) -> BTreeSet<ApiName> {
+    let names = theirs.types.keys();
+    names
+        .filter(|name| import(ours, theirs, name).is_err())
+        .cloned()
+        .collect()
 }
 
 fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<Import>, MappingError> {

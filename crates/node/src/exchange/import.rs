@@ -50,7 +50,8 @@ impl Importer {
     /// beginning: all of it comes again, and what did not change is not written.
     pub async fn open(node: &Arc<Node>, peer: &Peer, flow: Flow) -> Result<Importer, Error> {
         node.connection_of(peer, flow.connection).await?;
-        let (_, terms) = node.may_import(&flow).await?;
+        let (permit, terms) = node.may_import(&flow).await?;
+        node.take_parked(&permit, &flow, &terms).await?;
         let cursor = node.import_cursor(&flow).await?;
         let position = cursor
             .filter(|found| found.record.terms == terms.digest && !found.record.withdrawn)

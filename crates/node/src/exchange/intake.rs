@@ -129,6 +129,7 @@ impl Intake<'_> {
             .map_err(|error| Refused::new(Reason::ObjectInvalid, &error))?;
         let ours = (self.me, known.map(|known| &known.state));
         let translated = translate(&key, incoming, &import.mapping, import.lanes, local, ours)?;
+        self.terms.count_dropped(translated.dropped);
         let Some(known) = known else {
             return Ok(Outcome::Write(Box::new(Stored {
                 state: translated.state,

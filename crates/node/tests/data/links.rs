@@ -2,7 +2,7 @@
 
 use peerd_core::Reason;
 use peerd_core::authz::{Action, Role};
-use peerd_core::ontology::{Ontology, OntologyFile};
+use peerd_core::ontology::{ApiName, Ontology, OntologyFile};
 use peerd_node::object::{End, LinkAt, LinkPage, LinkPlace, LinkView, LinksOf, ObjectAt};
 use peerd_node::{Caller, Error};
 
@@ -383,7 +383,7 @@ fn an_ontology_stored_before_has_links_now() {
         "conflicts": "user-edits-win", "properties": [{"id": 1, "name": "faa", "of": "string", "nullable": false}]}},
         "link_types": {"near": {"name": "near", "kind": {"many-to-many": {"left": "airport", "right": "airport"}}}}}"#;
     let stored: Ontology = serde_json::from_str(stored).unwrap();
-    let names: Vec<&str> = stored.feed_types().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = stored.feed_types().map(ApiName::as_str).collect();
     assert_eq!(names, ["airport", "near"]);
     let near = stored.feed_type("near").unwrap();
     assert_eq!(near.named("left").unwrap().of.to_string(), "reference to airport");

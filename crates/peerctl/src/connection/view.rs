@@ -48,6 +48,8 @@ struct Feed {
     lag: u64,
     parked: u64,
     in_sync: bool,
+    dropped: u64,
+    reason: String,
 }
 
 /// What an invite code says.
@@ -151,6 +153,8 @@ impl From<pb::Feed> for Feed {
             lag,
             parked,
             in_sync,
+            dropped,
+            reason,
         } = feed;
         Feed {
             r#type,
@@ -161,6 +165,8 @@ impl From<pb::Feed> for Feed {
             lag,
             parked,
             in_sync,
+            dropped,
+            reason,
         }
     }
 }
@@ -248,7 +254,7 @@ mod tests {
                 "health": {"status": "healthy", "reason": "", "last_acknowledged_at": null},
                 "created_at": null, "changed_at": null, "expires_at": null,
                 "feeds": [{"type": "airport", "direction": "import", "lane": "source,actions", "cursor": 7, "head": 7,
-                           "lag": 0, "parked": 0, "in_sync": true}],
+                           "lag": 0, "parked": 0, "in_sync": true, "dropped": 0, "reason": ""}],
             })
         );
     }
