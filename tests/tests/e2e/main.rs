@@ -12,5 +12,6 @@ mod policies;
 mod process;
 mod ring;
 mod schemas;
+mod security;
 mod story;
 mod world;
