@@ -17,6 +17,7 @@ mod progress;
 mod purge;
 mod stopped;
 mod terms;
+mod withdraw;
 
 pub use export::Exporter;
 pub use import::Importer;

@@ -15,7 +15,7 @@ use super::position::Digest;
 use super::progress::Ending;
 use super::terms::ImportTerms;
 use super::{Ack, Batch, Change, Flow, Item, Position, Refusal};
-use crate::object::stored::{Stored, key_in, put_in_feed, remove_from_feed};
+use crate::object::stored::{Stored, key_in, put_in_feed};
 use crate::peer::Peer;
 use crate::{Error, Node};
 
@@ -245,6 +245,8 @@ impl Node {
         let found = self.stored_many(&terms.feed, keys.iter().copied()).await?;
         let touched = keys.into_iter().zip(found).map(|(key, before)| {
             let now = before.as_ref().map(|found| found.record.clone());
+            // What keeps the place of a copy that went is nothing.
+            let now = now.filter(|stored| !stored.state.is_hollow());
             let touched = Touched {
                 before,
                 now,
@@ -357,6 +359,12 @@ impl Node {
     ) -> Result<(), Error> {
         let space = terms.feed.space;
         let mut markings = BTreeSet::new();
+        let goes = |one: &Touched| one.changed && one.now.is_none();
+        let onward = if touched.values().any(goes) {
+            self.onward(space, terms.connection.id).await?
+        } else {
+            Vec::new()
+        };
         for (primary_key, one) in touched {
             let key = peerd_core::object::ObjectKey::new(terms.local.name.clone(), primary_key.as_str());
             let key = key.map_err(|error| Error::of(Reason::Internal).because(error))?;
@@ -365,7 +373,9 @@ impl Node {
                     markings.extend(stored.state.security(&terms.levels).markings);
                     put_in_feed(writes, space, &key, stored, before.as_ref())?;
                 }
-                (None, Some(before)) if one.changed => remove_from_feed(writes, space, &key, before)?,
+                (None, Some(before)) if one.changed => {
+                    self.withdraw(writes, space, &key, before, &onward).await?;
+                }
                 // What changes nothing holds only as long as the object is as it was read.
                 (_, before) => {
                     let place = key_in(&terms.feed, primary_key);

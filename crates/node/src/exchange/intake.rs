@@ -108,15 +108,6 @@ impl Intake<'_> {
                 "the permit is for somebody else",
             ));
         }
-        // Whether a third side's row is passed on, the sender decides; over what is here already it has no say.
-        let row_owner = incoming.source().map(|source| source.owner);
-        let of_third = row_owner.is_some_and(|owner| owner != peer && owner != self.me);
-        if of_third && !connection.re_export && known.is_some_and(|known| !self.brought(known)) {
-            return Err(Refused::new(
-                Reason::SourceOwned,
-                "the row is of a third side's source, and the object did not come over this connection",
-            ));
-        }
         if !incoming.security(levels).crosses(&connection.security, levels) {
             let told = "its security is beyond what the connection allows";
             return Err(Refused::new(Reason::SecurityWidened, told));
@@ -124,7 +115,9 @@ impl Intake<'_> {
         let received = Provenance::received(connection.id, arrival.hops);
         let received =
             received.ok_or_else(|| Refused::new(Reason::ObjectInvalid, "it crossed too many connections"))?;
-        let adopted = self.check_owner(known);
+        let adopted = self
+            .check_row(incoming, known)
+            .and_then(|()| self.check_owner(known));
         let key = ObjectKey::new(import.mapping.remote_type.clone(), key)
             .map_err(|error| Refused::new(Reason::ObjectInvalid, &error))?;
         let ours = (self.me, known.map(|known| &known.state));
@@ -184,6 +177,21 @@ impl Intake<'_> {
             Some(known) if known.provenance.via == Some(self.terms.connection.id) => Outcome::Remove,
             _ => Outcome::Unchanged,
         }
+    }
+
+    /// Whether a third side's row is passed on, its sender decides. It has no say over what is here already and did not
+    /// come over this connection, unless data may be passed on.
+    fn check_row(&self, incoming: &ObjectState, known: Option<&Stored>) -> Result<(), Refused> {
+        let connection = &self.terms.connection;
+        let row_owner = incoming.source().map(|source| source.owner);
+        let of_third = row_owner.is_some_and(|owner| owner != connection.remote && owner != self.me);
+        if of_third && !connection.re_export && known.is_some_and(|known| !self.brought(known)) {
+            return Err(Refused::new(
+                Reason::SourceOwned,
+                "the row is of a third side's source, and the object did not come over this connection",
+            ));
+        }
+        Ok(())
     }
 
     /// Whether the copy here came over an earlier connection that this one follows. What came over another one is not

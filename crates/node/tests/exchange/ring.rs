@@ -7,7 +7,9 @@ use peerd_core::Reason;
 use peerd_core::authz::Action;
 use peerd_core::link::Direction;
 use peerd_core::object::Provenance;
+use peerd_core::peering::Imported;
 use peerd_core::policy::Side;
+use peerd_core::security::Security;
 use peerd_node::exchange::{Exporter, Flow, Importer};
 use peerd_node::object::ObjectView;
 use peerd_node::sharing::Ways;
@@ -284,4 +286,96 @@ async fn b049_who_may_set_re_export_and_where_it_is_recorded() {
         fact.action() == Action::ConnectionSet.word() && fact.subjects().contains(&id.to_string())
     });
     assert_eq!(set.count(), 1, "what is so already is not done again");
+}
+
+#[tokio::test]
+async fn b088_what_is_withdrawn_or_deleted_at_its_origin_goes_all_the_way() {
+    let ring = Ring::joined((OUT, IN)).await;
+    let [a, b, c] = &ring.parties;
+    ring.pass_on(1, true).await;
+    for key in ["EWR", "JFK", "LGA", "PHL"] {
+        load(a, key, "an airport").await;
+    }
+    let on = async || [ring.pump(0).await, ring.pump(1).await];
+    assert_eq!(on().await, [(4, 0); 2]);
+
+    let deleted = a.node().delete_object(&a.admin, &at("JFK")).await;
+    deleted.unwrap();
+    assert_eq!(on().await, [(1, 0); 2], "a deletion is passed on like an edit");
+    assert_eq!((count(b).await, count(c).await), (3, 3));
+
+    let marking: peerd_core::name::Name = "medical".parse().unwrap();
+    let admin = a.admin.principal().name.to_string();
+    a.node().create_marking(&a.admin, marking.clone()).await.unwrap();
+    let granted = a.node().grant_marking(&a.admin, &marking, &admin).await;
+    granted.unwrap();
+    let security = Security {
+        classification: None,
+        markings: ["medical".parse().unwrap()].into(),
+    };
+    let raised = a
+        .node()
+        .set_object_security(&a.admin, &at("EWR"), &security)
+        .await;
+    raised.unwrap();
+    assert_eq!(on().await, [(0, 1); 2], "what a takes back, b takes back");
+    assert_eq!((count(b).await, count(c).await), (2, 2));
+
+    let lowered = Security::unrestricted();
+    let lowered = a.node().set_object_security(&a.admin, &at("EWR"), &lowered).await;
+    lowered.unwrap();
+    assert_eq!(on().await, [(1, 0); 2], "and what it gives again, b gives again");
+    assert_eq!(ring.view(2, "EWR").await.provenance.hops, 2);
+    assert_eq!((count(b).await, count(c).await), (3, 3));
+
+    // b ends its connection with a and gives back what came: then c does too.
+    let ab = ring.connections[0];
+    let closed = b.node().close_connection(&b.manager, ab, Imported::Purge, false);
+    closed.await.unwrap();
+    b.node().remove_due_imports().await.unwrap();
+    load(b, "LHR", "Heathrow").await;
+    assert_eq!(
+        ring.pump(1).await,
+        (1, 4),
+        "b's own goes, what was a's is taken back"
+    );
+    assert_eq!((count(b).await, count(c).await), (1, 1));
+    // What had gone can be b's own now.
+    load(b, "EWR", "of b").await;
+    assert_eq!(ring.pump(1).await, (1, 0));
+    assert_eq!(ring.view(2, "EWR").await.origin, b.id());
+    assert_eq!(ring.parked().await, 0);
+}
+
+#[tokio::test]
+async fn b081_a_row_that_came_round_is_taken_from_its_owner_afterwards() {
+    let ring = Ring::joined((BOTH, BOTH)).await;
+    let [a, _, c] = &ring.parties;
+    ring.pass_on(1, true).await;
+    load(a, "EWR", "Newark").await;
+    ring.pump(0).await;
+    assert_eq!(ring.pump(1).await, (1, 0));
+    assert_eq!(ring.view(2, "EWR").await.provenance.hops, 2);
+    // a tells c itself: it is a's row, so it is taken, and from now on it is a's copy that c has.
+    load(a, "EWR", "Liberty").await;
+    assert_eq!(ring.pump_back(2).await, (1, 0));
+    let came = Provenance {
+        hops: 1,
+        via: Some(ring.connections[2]),
+    };
+    assert_eq!(ring.view(2, "EWR").await.provenance, came);
+    assert_eq!(name(c, "EWR").await, name(a, "EWR").await);
+    // b still has the older one and passes it on: c has that already.
+    assert_eq!(ring.parked().await, 0);
+    ring.pump(0).await;
+    ring.pump(1).await;
+    assert_eq!(
+        ring.parked().await,
+        0,
+        "word for word the same is nothing to refuse"
+    );
+    // And what b takes back is not b's to take.
+    ring.pass_on(1, false).await;
+    assert_eq!(ring.pump(1).await, (0, 1));
+    assert_eq!(count(c).await, 1);
 }
