@@ -1,5 +1,6 @@
 //! `peerd.data.v1`: one file per service.
 
+mod links;
 mod load;
 mod object;
 mod ontology;

@@ -373,3 +373,70 @@ async fn an_object_is_created_edited_and_deleted() {
         .unwrap_err();
     assert_eq!(refusal(&keyless).details["field"], "key");
 }
+
+#[tokio::test]
+async fn links_are_made_listed_by_page_and_ended() {
+    let world = World::new().await;
+    let mut objects = world.objects();
+    let airline = pb::CreateObjectRequest {
+        space: SPACE.into(),
+        object_type: "airline".into(),
+        properties: [("code".to_owned(), "UA".to_owned())].into(),
+    };
+    objects.create_object(world.ask(airline)).await.unwrap();
+    let link = |to: &str| pb::LinkObjectsRequest {
+        space: SPACE.into(),
+        link_type: "codeshare".into(),
+        from_key: "UA".into(),
+        to_key: to.into(),
+    };
+    for to in ["LH", "NH", "SQ"] {
+        let made = objects
+            .link_objects(world.ask(link(to)))
+            .await
+            .unwrap()
+            .into_inner();
+        assert_eq!(made.link.unwrap().object_type, "codeshare");
+    }
+    let mut asked = pb::ListObjectLinksRequest {
+        space: SPACE.into(),
+        object_type: "airline".into(),
+        key: "UA".into(),
+        page_size: 2,
+        ..pb::ListObjectLinksRequest::default()
+    };
+    let mut keys = Vec::new();
+    loop {
+        let page = objects.list_object_links(world.ask(asked.clone())).await;
+        let page = page.unwrap().into_inner();
+        assert!(
+            page.items
+                .iter()
+                .all(|it| it.end() == pb::LinkEnd::Either && !it.present)
+        );
+        keys.extend(page.items.into_iter().map(|it| it.key));
+        asked.page_token = page.next_page_token;
+        if asked.page_token.is_empty() {
+            break;
+        }
+    }
+    keys.sort();
+    assert_eq!(keys, ["LH", "NH", "SQ"]);
+
+    let gone = pb::UnlinkObjectsRequest {
+        space: SPACE.into(),
+        link_type: "codeshare".into(),
+        from_key: "NH".into(),
+        to_key: "UA".into(),
+    };
+    objects.unlink_objects(world.ask(gone.clone())).await.unwrap();
+    let again = objects.unlink_objects(world.ask(gone)).await.unwrap_err();
+    assert_eq!(reason(&again), Reason::NotFound);
+    let nobody = objects.link_objects(world.ask(link(""))).await.unwrap_err();
+    assert_eq!(reason(&nobody), Reason::FieldInvalid);
+    for token in ["x", "MQ"] {
+        asked.page_token = token.into();
+        let refused = objects.list_object_links(world.ask(asked.clone())).await;
+        assert_eq!(reason(&refused.unwrap_err()), Reason::FieldInvalid, "{token}");
+    }
+}

@@ -17,7 +17,7 @@ mod flows;
 mod tests;
 mod translate;
 
-pub use flows::{Export, Flows, Import, OurSide, flows};
+pub use flows::{Export, Flows, Import, OurSide, flows, unfit};
 pub use translate::{ItemRefusal, Translated, pass_plain, translate};
 
 /// One type that a side made available on a connection.
@@ -54,6 +54,10 @@ pub struct Sharing {
     pub types: BTreeMap<ApiName, TypeShare>,
     /// What its mappings want, by the type's name on the side that listens.
     pub wanted: BTreeMap<ApiName, Wanted>,
+    /// The types of the side that listens that it would take and cannot as they are: the schemas drifted apart. They are
+    /// not to be sent until it says so no more.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unfit: BTreeSet<ApiName>,
 }
 
 impl Sharing {
@@ -64,6 +68,7 @@ impl Sharing {
     pub fn is_sound(&self) -> bool {
         self.types.len() <= Sharing::TYPES_MAX
             && self.wanted.len() <= Sharing::TYPES_MAX
+            && self.unfit.len() <= Sharing::TYPES_MAX
             && self.types.iter().all(|(name, share)| name == share.schema.name())
             && self
                 .wanted
@@ -123,6 +128,9 @@ pub enum MappingError {
     /// A property is mapped twice.
     #[error("{0} is mapped twice")]
     Twice(ApiName),
+    /// The ends of links are mapped to something else.
+    #[error("links are mapped to links, end to end: link, left and right to the same there")]
+    Ends,
     /// Source data was to flow both ways.
     #[error("source data flows one way: export, import or off")]
     SourceBothWays,
@@ -210,6 +218,10 @@ impl Mapping {
         };
         if !self.properties.contains(&keys) {
             return Err(MappingError::PrimaryKey);
+        }
+        // The key of a link says which end is which, and is the same on both sides.
+        if local.ends.is_some() && self.properties.iter().any(|pair| pair.local != pair.remote) {
+            return Err(MappingError::Ends);
         }
         // Only what comes in must be complete here.
         let required = local

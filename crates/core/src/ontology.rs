@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::Title;
 
 mod build;
+mod carrier;
 mod evolve;
 mod file;
 mod schema;
@@ -19,6 +20,7 @@ mod schema;
 mod tests;
 
 pub use build::InvalidOntology;
+pub use carrier::Ends;
 pub use evolve::{ApplyError, Incompatible};
 pub use file::{LinkTypeFile, ObjectTypeFile, OntologyFile, PropertyFile, PropertyFiles};
 pub use schema::{Digest, InvalidSchema, Schema};
@@ -221,6 +223,9 @@ pub struct ObjectType {
     pub conflicts: Conflicts,
     /// The properties by ascending number.
     pub properties: Vec<Property>,
+    /// Set where the objects are links: then what they link is their key. Never stored, see [`LinkType::carrier`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
 }
 
 impl ObjectType {
@@ -257,12 +262,21 @@ pub enum LinkKind {
         /// The type it names.
         to: ApiName,
     },
-    /// Any number of objects on both ends.
+    /// Any number of objects on both ends. The links are objects of a type of this name.
     ManyToMany {
         /// One end.
         left: ApiName,
         /// The other end; may be the same type.
         right: ApiName,
+    },
+    /// Objects of a type that says more about the link than what it links, by two references.
+    ObjectBacked {
+        /// The type of these objects.
+        via: ApiName,
+        /// Its reference to one end.
+        from: PropertyId,
+        /// Its reference to the other.
+        to: PropertyId,
     },
 }
 
@@ -299,6 +313,6 @@ impl Ontology {
 
     /// What a peer may know of one type: that type and nothing else.
     pub fn schema_of(&self, name: &str) -> Option<Schema> {
-        self.object_type(name).map(Schema::of)
+        self.feed_type(name).map(|of| Schema::of(&of))
     }
 }

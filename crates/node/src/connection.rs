@@ -304,6 +304,19 @@ impl Node {
         self.command(caller, Action::ConnectionSet, id, command).await
     }
 
+    /// Allows or forbids what came over other connections on this one. What had gone out is taken back.
+    pub async fn set_re_export(
+        &self,
+        caller: &Caller,
+        id: ConnectionId,
+        allowed: bool,
+    ) -> Result<ConnectionView, Error> {
+        self.command(caller, Action::ConnectionSet, id, |_| {
+            Ok(Command::SetReExport(allowed))
+        })
+        .await
+    }
+
     /// Ends a connection.
     pub async fn close_connection(
         &self,

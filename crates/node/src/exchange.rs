@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod again;
 mod draft;
 mod export;
 mod import;
@@ -15,9 +16,11 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+mod stopped;
 mod terms;
 mod touched;
 mod walk;
+mod withdraw;
 
 pub use export::Exporter;
 pub use import::Importer;

@@ -7,6 +7,7 @@
 mod conflict;
 mod edit;
 mod hlc;
+mod links;
 mod load;
 mod markings;
 mod read;
@@ -16,6 +17,7 @@ mod view;
 
 pub use conflict::ConflictView;
 pub use edit::Edits;
+pub use links::{End, InvalidPlace, LinkAt, LinkPage, LinkPlace, LinkView, LinksOf};
 pub use load::{Content, Line, Load, LoadHeader, LoadProgress, Rejection};
 pub use read::ObjectPage;
 pub use view::{Named, ObjectView, SourceView};

@@ -1,5 +1,7 @@
 //! The ontology of a space.
 
+use std::borrow::Cow;
+
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
 use peerd_core::ontology::{ApplyError, ObjectType, Ontology, OntologyFile};
@@ -75,13 +77,11 @@ impl Node {
         Ok(found.map(|found| found.record.ontology).unwrap_or_default())
     }
 
-    /// One object type of a space.
+    /// The type of the objects of this name in a space.
     pub(crate) async fn object_type(&self, space: SpaceId, name: &str) -> Result<ObjectType, Error> {
-        let mut ontology = self.ontology(space).await?;
-        ontology
-            .object_types
-            .remove(name)
-            .ok_or_else(|| Error::not_found("object type"))
+        let ontology = self.ontology(space).await?;
+        let found = ontology.feed_type(name).map(Cow::into_owned);
+        found.ok_or_else(|| Error::not_found("object type"))
     }
 
     async fn stored_ontology(&self, space: SpaceId) -> Result<Option<Found<SpaceOntology>>, Error> {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use peerd_core::audit::{Actor, Fact};
 use peerd_core::mapping::{self, OurSide, Sharing};
-use peerd_core::ontology::Ontology;
+use peerd_core::ontology::{ApiName, Ontology};
 use peerd_core::peering::{Connection, Stage};
 use peerd_core::policy::{self, DataType, Denial, Direction, Permit, Verdict};
 use peerd_core::{ConnectionId, EnrollmentId, Reason, SpaceId};
@@ -20,6 +20,7 @@ mod work;
 
 pub use change::{Ways, Wish};
 pub use view::MappingView;
+pub(crate) use view::UNFIT;
 pub use work::Work;
 
 use crate::exchange::{Flow, Flows};
@@ -55,6 +56,13 @@ impl Standing {
             ontology: &self.ontology,
         };
         mapping::flows(ours, &self.shared.theirs)
+    }
+
+    /// What a type of theirs is called here.
+    pub(crate) fn local_name<'a>(&'a self, theirs: &'a ApiName) -> &'a ApiName {
+        let mapped = self.shared.mappings.iter();
+        let mut mapped = mapped.filter(|mapping| mapping.remote_type == *theirs);
+        mapped.next().map_or(theirs, |mapping| &mapping.local_type)
     }
 }
 
@@ -129,7 +137,7 @@ impl Node {
                 continue;
             };
             let both = standing.flows();
-            let flow = |object_type: &peerd_core::ontology::ApiName| Flow {
+            let flow = |object_type: &ApiName| Flow {
                 connection: standing.connection.id,
                 object_type: object_type.as_str().to_owned(),
             };
@@ -196,8 +204,8 @@ impl Node {
             .ok_or_else(|| Error::not_found("connection"))
     }
 
-    /// What decides about a connection, as of now. What this side publishes follows its ontology: when that changed,
-    /// the revision grows here. `None` for a connection without a space.
+    /// What decides about a connection, as of now. What this side publishes follows its ontology, and what it says to be
+    /// unfit follows both sides' schemas: when they changed, the revision grows here. `None` for a connection without a space.
     pub(crate) async fn standing(&self, connection: Connection) -> Result<Option<Standing>, Error> {
         let Some(space) = connection.space.as_ref().map(|space| space.id) else {
             return Ok(None);
@@ -252,7 +260,7 @@ fn write(batch: &mut Batch, next: &Shared, before: &Found<Shared>) -> Result<(),
     Ok(())
 }
 
-/// What this side tells when its ontology or mappings say otherwise than what it told last.
+/// What this side tells when its ontology, its mappings or the other side's schemas say otherwise than what it told last.
 fn republished(shared: &Shared, ontology: &Ontology) -> Option<Sharing> {
     let mut next = shared.ours.clone();
     next.types.retain(|name, share| {
@@ -266,6 +274,12 @@ fn republished(shared: &Shared, ontology: &Ontology) -> Option<Sharing> {
         .iter()
         .map(|mapping| (mapping.remote_type.clone(), mapping.wanted()));
     next.wanted = wanted.collect();
+    let ours = OurSide {
+        sharing: &next,
+        mappings: &shared.mappings,
+        ontology,
+    };
+    next.unfit = mapping::unfit(ours, &shared.theirs);
     if next == shared.ours {
         return None;
     }

@@ -6,6 +6,8 @@
 mod conflicts;
 #[path = "data/edits.rs"]
 mod edits;
+#[path = "data/links.rs"]
+mod links;
 #[path = "data/loads.rs"]
 mod loads;
 #[path = "data/reads.rs"]

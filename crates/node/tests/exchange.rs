@@ -7,8 +7,14 @@
 
 #[path = "exchange/both.rs"]
 mod both;
+#[path = "exchange/drift.rs"]
+mod drift;
 #[path = "exchange/flow.rs"]
 mod flow;
+#[path = "exchange/lanes.rs"]
+mod lanes;
+#[path = "exchange/links.rs"]
+mod links;
 #[expect(
     dead_code,
     reason = "shared with the tests of the handshake, which use all of it"
@@ -17,7 +23,11 @@ mod flow;
 mod pair;
 #[path = "exchange/refused.rs"]
 mod refused;
+#[path = "exchange/ring.rs"]
+mod ring;
 #[path = "exchange/terms.rs"]
 mod terms;
+#[path = "exchange/values.rs"]
+mod values;
 #[path = "exchange/world.rs"]
 mod world;

@@ -1,5 +1,6 @@
 //! `object`: the objects of a space.
 
+mod links;
 mod list;
 mod load;
 mod rows;
@@ -62,6 +63,12 @@ pub(crate) enum Command {
     },
     /// Counts live objects
     Count(Type),
+    /// Links two objects by a many-to-many link type, in the actions lane; neither need be here
+    Link(links::Ends),
+    /// Ends a link of a many-to-many link type, in the actions lane
+    Unlink(links::Ends),
+    /// Lists the links of an object, of every kind
+    Links(links::Links),
     /// Lists values that lost against a concurrent edit
     Conflicts {
         /// Name or id of the space
@@ -129,6 +136,9 @@ impl Command {
                 page_token,
             } => list::objects(app, of, limit, page_token).await,
             Command::Count(of) => count(app, of).await,
+            Command::Link(ends) => app.shown_object(links::link(app, ends).await?),
+            Command::Unlink(ends) => links::unlink(app, ends).await,
+            Command::Links(asked) => links::list(app, asked).await,
             Command::Conflicts { space } => list::conflicts(app, space).await,
             Command::Resolve { conflict, keep } => app.shown_object(app.resolve(conflict, keep).await?),
             Command::SetSecurity { object, security } => {

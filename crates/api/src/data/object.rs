@@ -10,6 +10,7 @@ use peerd_wire::data::v1 as pb;
 use peerd_wire::data::v1::object_service_server::ObjectService;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::links;
 use super::load::{self, Answers};
 use crate::refuse::{field, opened, told};
 use crate::server::Api;
@@ -159,6 +160,38 @@ impl ObjectService for Api {
         }))
     }
 
+    async fn link_objects(
+        &self,
+        request: Request<pb::LinkObjectsRequest>,
+    ) -> Result<Response<pb::LinkObjectsResponse>, Status> {
+        let (caller, message) = opened(request)?;
+        let at = links::made(message)?;
+        let link = self.node.link_objects(&caller, &at).await.map_err(told)?;
+        Ok(Response::new(pb::LinkObjectsResponse {
+            link: Some(view::object(link)),
+        }))
+    }
+
+    async fn unlink_objects(
+        &self,
+        request: Request<pb::UnlinkObjectsRequest>,
+    ) -> Result<Response<pb::UnlinkObjectsResponse>, Status> {
+        let (caller, message) = opened(request)?;
+        let at = links::ended(message)?;
+        self.node.unlink_objects(&caller, &at).await.map_err(told)?;
+        Ok(Response::new(pb::UnlinkObjectsResponse {}))
+    }
+
+    async fn list_object_links(
+        &self,
+        request: Request<pb::ListObjectLinksRequest>,
+    ) -> Result<Response<pb::ListObjectLinksResponse>, Status> {
+        let (caller, message) = opened(request)?;
+        let asked = links::asked(message)?;
+        let listed = self.node.list_object_links(&caller, &asked).await;
+        Ok(Response::new(links::listed(listed.map_err(told)?)))
+    }
+
     async fn list_conflicts(
         &self,
         request: Request<pb::ListConflictsRequest>,
@@ -197,7 +230,7 @@ impl ObjectService for Api {
     }
 }
 
-fn at(space: String, object_type: String, key: String) -> Result<ObjectAt, Status> {
+pub(super) fn at(space: String, object_type: String, key: String) -> Result<ObjectAt, Status> {
     parse::reference("space", &space)?;
     parse::reference("object_type", &object_type)?;
     parse::reference("key", &key)?;

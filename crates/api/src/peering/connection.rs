@@ -258,6 +258,26 @@ impl ConnectionService for Api {
         }))
     }
 
+    async fn set_re_export(
+        &self,
+        request: Request<pb::SetReExportRequest>,
+    ) -> Result<Response<pb::SetReExportResponse>, Status> {
+        let (
+            caller,
+            pb::SetReExportRequest {
+                connection_id,
+                allowed,
+            },
+        ) = opened(request)?;
+        let set = self
+            .node
+            .set_re_export(&caller, id(&connection_id)?, allowed)
+            .await;
+        Ok(Response::new(pb::SetReExportResponse {
+            connection: shown(set)?,
+        }))
+    }
+
     async fn close_connection(
         &self,
         request: Request<pb::CloseConnectionRequest>,

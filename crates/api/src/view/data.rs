@@ -1,6 +1,6 @@
 //! Objects, values and conflicts as messages.
 
-use peerd_core::object::Edited;
+use peerd_core::object::{Edited, Provenance};
 use peerd_core::value::Value;
 use peerd_node::object::{ConflictView, LoadProgress, Named, ObjectView, Rejection, SourceView};
 use peerd_wire::data::v1 as pb;
@@ -19,6 +19,7 @@ pub(crate) fn object(view: ObjectView) -> pb::Object {
         deleted,
         origin,
         security,
+        provenance: Provenance { hops, via },
     } = view;
     pb::Object {
         object_type: key.object_type().to_string(),
@@ -34,6 +35,8 @@ pub(crate) fn object(view: ObjectView) -> pb::Object {
             .map(|level| level.to_string())
             .unwrap_or_default(),
         markings: security.markings.iter().map(ToString::to_string).collect(),
+        hops: hops.into(),
+        via_connection_id: via.map(|via| via.to_string()).unwrap_or_default(),
     }
 }
 

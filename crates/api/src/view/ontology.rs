@@ -77,15 +77,20 @@ fn shape(of: &PropertyType) -> Map<String, Json> {
 }
 
 fn link_type(link: &LinkType, ontology: &Ontology) -> Json {
-    let name_of = link.name.as_str();
+    let (name_of, kind) = (link.name.as_str(), link.kind.word());
     match &link.kind {
         LinkKind::ForeignKey { from, property, to } => {
             let of = ontology.object_type(from.as_str());
             let property = of.map_or("", |of| name(of, *property));
-            json!({ "name": name_of, "kind": "foreign-key", "from": format!("{from}.{property}"), "to": to.as_str() })
+            json!({ "name": name_of, "kind": kind, "from": format!("{from}.{property}"), "to": to.as_str() })
         }
         LinkKind::ManyToMany { left, right } => {
-            json!({ "name": name_of, "kind": "many-to-many", "between": [left.as_str(), right.as_str()] })
+            json!({ "name": name_of, "kind": kind, "between": [left.as_str(), right.as_str()] })
+        }
+        LinkKind::ObjectBacked { via, from, to } => {
+            let of = ontology.object_type(via.as_str());
+            let [from, to] = [from, to].map(|id| of.map_or("", |of| name(of, *id)));
+            json!({ "name": name_of, "kind": kind, "via": via.as_str(), "from": from, "to": to })
         }
     }
 }

@@ -169,6 +169,7 @@ pub(crate) fn connection(view: &ConnectionView) -> pb::Connection {
             Stage::Requested { until, .. } => Some(timestamp(until)),
             _ => None,
         },
+        re_export: connection.re_export,
     }
 }
 
@@ -208,6 +209,8 @@ fn feed(progress: &FeedProgress) -> pb::Feed {
         lag: progress.lag,
         parked: progress.parked,
         in_sync: progress.in_sync,
+        dropped: progress.dropped,
+        reason: progress.reason.clone(),
     }
 }
 

@@ -112,6 +112,9 @@ actions! {
     ObjectRead = "object get":                                     ALL      NO     OWN    OWN    OWN;
     ObjectList = "object list":                                    ALL      NO     OWN    OWN    OWN;
     ObjectCount = "object count":                                  ALL      NO     OWN    OWN    OWN;
+    ObjectLink = "object link":                                    ALL      NO     OWN    OWN     NO;
+    ObjectUnlink = "object unlink":                                ALL      NO     OWN    OWN     NO;
+    ObjectLinks = "object links":                                  ALL      NO     OWN    OWN    OWN;
     ObjectSetSecurity = "object set-security":                     ALL      NO     OWN     NO     NO;
     ObjectConflicts = "object conflicts":                          ALL      NO     OWN    OWN     NO;
     ObjectResolve = "object resolve":                              ALL      NO     OWN    OWN     NO;

@@ -44,14 +44,18 @@ pub struct Flows {
     pub imports: BTreeMap<ApiName, Import>,
     /// Their types that would come in if they could be mapped, and why they cannot.
     pub blocked: BTreeMap<ApiName, MappingError>,
+    /// Our types that would go out if the other side could take them as they are.
+    pub unfit: BTreeSet<ApiName>,
 }
 
 /// Combines what both sides said.
 pub fn flows(ours: OurSide<'_>, theirs: &Sharing) -> Flows {
     let mut flows = Flows::default();
     for name in ours.sharing.types.keys() {
-        if let Some(export) = export(ours, theirs, name) {
-            flows.exports.insert(name.clone(), export);
+        match export(ours, theirs, name) {
+            Some(_) if theirs.unfit.contains(name) => drop(flows.unfit.insert(name.clone())),
+            Some(export) => drop(flows.exports.insert(name.clone(), export)),
+            None => {}
         }
     }
     for name in theirs.types.keys() {
@@ -85,13 +89,22 @@ fn export(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Option<Export>
     (lanes.any() && keyed).then_some(Export { lanes, properties })
 }
 
+/// The types of theirs that we would take and cannot as they are: what they are told of it.
+pub fn unfit(ours: OurSide<'_>, theirs: &Sharing) -> BTreeSet<ApiName> {
+    let names = theirs.types.keys();
+    names
+        .filter(|name| import(ours, theirs, name).is_err())
+        .cloned()
+        .collect()
+}
+
 fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<Import>, MappingError> {
     let Some(share) = theirs.types.get(name).filter(|share| share.export) else {
         return Ok(None);
     };
     let here = |name: &ApiName| {
         ours.ontology
-            .object_type(name.as_str())
+            .feed_type(name.as_str())
             .ok_or_else(|| MappingError::Unknown(format!("object type {name}")))
     };
     let mapping = if let Some(chosen) = ours.mappings.iter().find(|one| one.remote_type == *name) {
@@ -105,14 +118,14 @@ fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<
             .iter()
             .map(|one| (one.remote_type.clone(), one.local_type.clone()))
             .collect();
-        chosen.check(here(&chosen.local_type)?, &share.schema, &renamed)?;
+        chosen.check(&*here(&chosen.local_type)?, &share.schema, &renamed)?;
         chosen.clone()
     } else if ours.sharing.types.get(name).is_some_and(|share| share.import) {
         // The local type is mapped to another of theirs: then it is not also this one.
         if ours.mappings.iter().any(|one| one.local_type == *name) {
             return Ok(None);
         }
-        Mapping::by_equal_names(here(name)?, &share.schema)?
+        Mapping::by_equal_names(&*here(name)?, &share.schema)?
     } else {
         return Ok(None);
     };

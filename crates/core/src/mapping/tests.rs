@@ -6,6 +6,8 @@ use crate::ontology::{Ontology, OntologyFile};
 use crate::value::{Properties, Row, Value};
 use crate::{EnrollmentId, Reason};
 
+mod drift;
+
 const ME: EnrollmentId = EnrollmentId::from_bytes([1; 32]);
 const PEER: EnrollmentId = EnrollmentId::from_bytes([2; 32]);
 
@@ -60,6 +62,7 @@ fn share(of: &Ontology, types: &[(&str, bool, bool)]) -> Sharing {
         revision: 1,
         types: types.collect(),
         wanted: BTreeMap::new(),
+        unfit: BTreeSet::new(),
     }
 }
 

@@ -102,17 +102,26 @@ impl ObjectState {
         Ok(())
     }
 
-    /// Every value is of its property's type, the row is complete, and the primary key is the object's.
+    /// Every value is of its property's type, the row is complete, and what follows from the object's key does.
     fn check(&self, key: &ObjectKey, local: &ObjectType) -> Result<(), ItemRefusal> {
-        let primary_key = key.primary_key();
+        let keyed = local.keyed_values(key)?.into_iter();
+        let keyed = keyed.map(|(id, value)| Ok((id, EncodedValue::of(&value)?)));
+        let keyed: Vec<(PropertyId, EncodedValue)> = keyed.collect::<Result<_, Malformed>>()?;
+        let keeps_key = |id: PropertyId, value: Option<&[u8]>| {
+            let kept = keyed.iter().find(|(keyed, _)| *keyed == id);
+            if kept.is_some_and(|(_, kept)| value != Some(kept.as_bytes())) {
+                return Err(mismatch(local, id).into());
+            }
+            Ok(())
+        };
         if let Some(source) = self.source() {
-            check_row(source.row.as_ref(), primary_key, local)?;
+            check_row(source.row.as_ref(), local, |id, value| keeps_key(id, Some(value)))?;
         }
         for (id, register) in self.edits() {
             for (_, write) in register.writes() {
                 let value = write.value.as_ref().map(EncodedValue::as_bytes);
                 check_value(local, id, value)?;
-                check_key(local, primary_key, id, value)?;
+                keeps_key(id, value)?;
             }
         }
         Ok(())
@@ -131,15 +140,29 @@ pub fn pass_plain(
     me: EnrollmentId,
 ) -> Option<Result<(), ItemRefusal>> {
     let same = |id: PropertyId| mapping.local(id) == Some(id);
+    let key = local.property(local.primary_key)?;
+    // Of a link, and where the key is a number, more than one text follows from the key.
     let passes = lanes.and(mapping.import).source
         && incoming.owner != me
         && local.name == mapping.local_type
+        && local.ends.is_none()
+        && key.of == PropertyType::String
         && incoming.row.iter().all(|(id, _)| same(id));
-    passes.then(|| check_row(incoming.row, primary_key, local))
+    let keeps_key = |id: PropertyId, value: &[u8]| {
+        if id == key.id && !EncodedValue::is_text(value, primary_key) {
+            return Err(mismatch(local, id).into());
+        }
+        Ok(())
+    };
+    passes.then(|| check_row(incoming.row, local, keeps_key))
 }
 
-/// Every value is of its property's type, none is missing, and the primary key is the object's.
-fn check_row(row: RowRef<'_>, primary_key: &str, local: &ObjectType) -> Result<(), ItemRefusal> {
+/// Every value is of its property's type, none is missing, and the object's key is kept.
+fn check_row(
+    row: RowRef<'_>,
+    local: &ObjectType,
+    keeps_key: impl Fn(PropertyId, &[u8]) -> Result<(), ItemRefusal>,
+) -> Result<(), ItemRefusal> {
     // Both are in the order of the numbers.
     let mut expected = local.properties.iter();
     for (id, value) in row.iter() {
@@ -151,7 +174,7 @@ fn check_row(row: RowRef<'_>, primary_key: &str, local: &ObjectType) -> Result<(
             }
         };
         check_encoded(property, value)?;
-        check_key(local, primary_key, id, Some(value))?;
+        keeps_key(id, value)?;
     }
     expected.try_for_each(is_nullable)
 }
@@ -163,25 +186,9 @@ fn is_nullable(property: &Property) -> Result<(), ItemRefusal> {
     Err(ObjectInvalid::Missing(property.name.clone()).into())
 }
 
-/// A value of the primary key is the one the object is known by.
-fn check_key(
-    local: &ObjectType,
-    primary_key: &str,
-    id: PropertyId,
-    value: Option<&[u8]>,
-) -> Result<(), ItemRefusal> {
-    if id != local.primary_key {
-        return Ok(());
-    }
-    let property = local.property(id).ok_or(ObjectInvalid::UnknownProperty(id))?;
-    let is_key = match (value, &property.of) {
-        (Some(value), PropertyType::String) => EncodedValue::is_text(value, primary_key),
-        (value, _) => value == Some(EncodedValue::of(&local.key_value(primary_key)?)?.as_bytes()),
-    };
-    if is_key {
-        return Ok(());
-    }
-    Err(ObjectInvalid::KeyMismatch(property.name.clone()).into())
+fn mismatch(local: &ObjectType, id: PropertyId) -> ObjectInvalid {
+    let name = local.property(id).map(|property| property.name.clone());
+    name.map_or(ObjectInvalid::UnknownProperty(id), ObjectInvalid::KeyMismatch)
 }
 
 fn check_value(local: &ObjectType, id: PropertyId, value: Option<&[u8]>) -> Result<(), ObjectInvalid> {

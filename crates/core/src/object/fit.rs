@@ -1,7 +1,7 @@
 //! Whether values fit an object type.
 
 use super::{Changes, InvalidKey, ObjectKey};
-use crate::ontology::{ApiName, ObjectType, Property, PropertyId, PropertyType};
+use crate::ontology::{ApiName, Ends, ObjectType, Property, PropertyId, PropertyType};
 use crate::value::{InvalidValue, Properties, Value};
 
 /// Why values are not an object of a type. It names the property.
@@ -49,7 +49,9 @@ impl ObjectType {
         let value = row
             .value(key.id)
             .ok_or_else(|| ObjectInvalid::Missing(key.name.clone()))?;
-        self.key_of(value)
+        let key = self.key_of(value)?;
+        self.check_ends(&key, |id| row.value(id))?;
+        Ok(key)
     }
 
     /// Checks an edit: types fit, no required value is taken away, the primary key stays.
@@ -64,6 +66,43 @@ impl ObjectType {
             if let (Some(value), true) = (value, *id == self.primary_key)
                 && self.key_of(value)? != *key
             {
+                return Err(ObjectInvalid::KeyMismatch(property.name.clone()));
+            }
+        }
+        let set = |id: PropertyId| changes.0.get(&id).and_then(Option::as_ref);
+        self.check_ends(key, set)
+    }
+
+    /// The values that follow from an object's key, which no row and no edit changes: the key itself, and what a link
+    /// links.
+    pub fn keyed_values(&self, key: &ObjectKey) -> Result<Vec<(PropertyId, Value)>, ObjectInvalid> {
+        let mut values = vec![(self.primary_key, self.key_value(key.primary_key())?)];
+        if let Some(ends) = self.ends {
+            let mismatch = || {
+                self.key_property()
+                    .map(|it| ObjectInvalid::KeyMismatch(it.name.clone()))
+            };
+            let Some((left, right)) = ends.of_key(key.primary_key()) else {
+                return Err(mismatch()?);
+            };
+            values.push((Ends::LEFT, Value::Reference(left.to_owned())));
+            values.push((Ends::RIGHT, Value::Reference(right.to_owned())));
+        }
+        Ok(values)
+    }
+
+    /// Checks that a link links what its key says.
+    fn check_ends<'a>(
+        &self,
+        key: &ObjectKey,
+        given: impl Fn(PropertyId) -> Option<&'a Value>,
+    ) -> Result<(), ObjectInvalid> {
+        if self.ends.is_none() {
+            return Ok(());
+        }
+        for (id, value) in self.keyed_values(key)? {
+            if given(id).is_some_and(|given| *given != value) {
+                let property = self.property(id).ok_or(ObjectInvalid::UnknownProperty(id))?;
                 return Err(ObjectInvalid::KeyMismatch(property.name.clone()));
             }
         }

@@ -42,7 +42,8 @@ impl ObjectState {
         for (property, register) in &self.edits {
             let winner = shown(register, generation).filter(|_| !self.is_deleted());
             for (lost, loser) in register.writes() {
-                if winner.is_none_or(|(dot, _)| dot != lost) {
+                // Who writes what is seen anyway loses nothing.
+                if winner.is_none_or(|(dot, seen)| dot != lost && seen.value != loser.value) {
                     conflicts.push(Conflict {
                         id: id(key, *property, lost),
                         property: *property,

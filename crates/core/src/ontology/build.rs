@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{LinkTypeFile, ObjectTypeFile, OntologyFile, PropertyFile};
-use super::{
-    ApiName, Conflicts, LinkKind, LinkType, ObjectType, Ontology, Property, PropertyId, PropertyType,
-};
+use super::file::{ObjectTypeFile, OntologyFile, PropertyFile};
+use super::{ApiName, Conflicts, ObjectType, Ontology, Property, PropertyId, PropertyType};
+
+mod link;
+
+pub(super) use link::link_type;
 
 /// Why a file is not an ontology. Each says where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,7 @@ pub enum InvalidOntology {
         /// The object type.
         object_type: ApiName,
     },
-    /// A link type is not one of the two forms.
+    /// A link type is not one of the three forms.
     #[error("link type {link_type}: {rule}")]
     Link {
         /// The link type.
@@ -162,6 +164,7 @@ fn object_type(file: &ObjectTypeFile) -> Result<ObjectType, InvalidOntology> {
         primary_key,
         conflicts,
         properties,
+        ends: None,
     })
 }
 
@@ -257,61 +260,4 @@ fn resolves(
             .try_for_each(|field| resolves(known, object_type, property, field)),
         _ => Ok(()),
     }
-}
-
-pub(super) fn link_type(
-    file: &LinkTypeFile,
-    known: &BTreeMap<ApiName, ObjectType>,
-) -> Result<LinkType, InvalidOntology> {
-    let wrong = |rule| InvalidOntology::Link {
-        link_type: file.name.clone(),
-        rule,
-    };
-    let find = |name: &ApiName| {
-        known.get(name).ok_or_else(|| InvalidOntology::UnknownObjectType {
-            place: format!("link type {}", file.name),
-            to: name.clone(),
-        })
-    };
-    let kind = match (file.kind.as_str(), &file.from, &file.to, &file.between) {
-        ("foreign-key", Some(from), Some(to), None) => {
-            let (owner, name) = from
-                .split_once('.')
-                .ok_or_else(|| wrong("`from` is type.property"))?;
-            let owner = owner.parse().map_err(|_| wrong("`from` is type.property"))?;
-            let property = find(&owner)?
-                .named(name)
-                .ok_or_else(|| wrong("`from` names a property that does not exist"))?;
-            let target = find(to)?;
-            let key = target.property(target.primary_key).map(|p| &p.of);
-            let refers = matches!(&property.of, PropertyType::Reference { to: named } if named == to);
-            if !refers && Some(&property.of) != key {
-                return Err(wrong(
-                    "`from` is a reference to the type, or has the type of its primary key",
-                ));
-            }
-            LinkKind::ForeignKey {
-                from: owner,
-                property: property.id,
-                to: to.clone(),
-            }
-        }
-        ("many-to-many", None, None, Some([left, right])) => {
-            find(left)?;
-            find(right)?;
-            LinkKind::ManyToMany {
-                left: left.clone(),
-                right: right.clone(),
-            }
-        }
-        _ => {
-            return Err(wrong(
-                "it is foreign-key with `from` and `to`, or many-to-many with `between`",
-            ));
-        }
-    };
-    Ok(LinkType {
-        name: file.name.clone(),
-        kind,
-    })
 }

@@ -67,6 +67,11 @@ impl Ontology {
     /// Allowed: new object types and link types, new nullable properties, properties that become nullable, titles, and
     /// what readers see where lanes differ. Properties keep their numbers, new ones get the next. A file that changes
     /// nothing gives back the same ontology with the same revision.
+    ///
+    /// Link types are added and never removed nor changed: objects say by their properties, or by being there, what they
+    /// link, and would say something else. What may change is what a link type does not say: the order of the file, and
+    /// properties beside those it names. An object type and a link type of one name would have one feed, so a name is
+    /// used once; only where both were there before that was a rule they stay, and the link type has no links.
     pub fn evolve(&self, file: &OntologyFile) -> Result<Ontology, ApplyError> {
         let mut next = Ontology::try_from(file)?;
         for (name, old) in &self.object_types {
@@ -82,6 +87,13 @@ impl Ontology {
             if next.link_types.get(name) != Some(old) {
                 return Err(Incompatible::LinkTypeChanged(name.clone()).into());
             }
+        }
+        let clashes = |name: &&ApiName| {
+            let before = self.object_types.contains_key(*name) && self.link_types.contains_key(*name);
+            next.object_types.contains_key(*name) && !before
+        };
+        if let Some(twice) = next.link_types.keys().find(clashes) {
+            return Err(InvalidOntology::Twice(twice.clone()).into());
         }
         next.revision = self.revision;
         if next != *self {
@@ -146,6 +158,7 @@ fn grown(old: &ObjectType, new: &ObjectType) -> Result<ObjectType, Incompatible>
         primary_key,
         conflicts,
         properties,
+        ends: None,
     })
 }
 

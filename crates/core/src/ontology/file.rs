@@ -41,23 +41,27 @@ pub struct ObjectTypeFile {
     pub properties: PropertyFiles,
 }
 
-/// One link type of a file: `foreign-key` with `from` and `to`, or `many-to-many` with `between`.
+/// One link type of a file: `foreign-key` with `from` and `to`, `many-to-many` with `between`, or `object-backed` with
+/// `via`, `from` and `to`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkTypeFile {
     /// The api name.
     pub name: ApiName,
-    /// `foreign-key` or `many-to-many`.
+    /// `foreign-key`, `many-to-many` or `object-backed`.
     pub kind: String,
-    /// `type.property` that holds the key.
+    /// The `type.property` that holds the key; of an object-backed link, the reference to one end.
     #[serde(default)]
     pub from: Option<String>,
-    /// The type whose key it holds.
+    /// The type whose key it holds; of an object-backed link, the reference to the other end.
     #[serde(default)]
     pub to: Option<ApiName>,
     /// The two types of a many-to-many link.
     #[serde(default)]
     pub between: Option<[ApiName; 2]>,
+    /// The type whose objects are the links of an object-backed link type.
+    #[serde(default)]
+    pub via: Option<ApiName>,
 }
 
 /// Properties or struct fields by name, in the order of the file.

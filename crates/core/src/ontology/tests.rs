@@ -1,5 +1,7 @@
 use super::*;
 
+mod links;
+
 const FLIGHTS: &str = r"
 object_types:
   - name: airport

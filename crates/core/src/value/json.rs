@@ -54,11 +54,15 @@ impl PropertyType {
                 self.parse_text(text)
             }
             (PropertyType::Geopoint, Json::Object(fields)) => {
-                let number = |name| fields.get(name).and_then(Json::as_f64).ok_or_else(not);
+                // In full as well: so the operator API says it, and what is shown can be loaded.
+                let number = |name, full| {
+                    let field = fields.get(name).or_else(|| fields.get(full));
+                    field.and_then(Json::as_f64).ok_or_else(not)
+                };
                 if fields.len() != 2 {
                     return Err(not());
                 }
-                place(number("lat")?, number("lon")?)
+                place(number("lat", "latitude")?, number("lon", "longitude")?)
             }
             (PropertyType::Array(of), Json::Array(items)) => {
                 few(items.len())?;

@@ -87,7 +87,12 @@ impl Node {
             }
         }
         let parked: u64 = feeds.iter().map(|feed| feed.parked).sum();
+        let stopped = feeds.iter().find(|feed| !feed.reason.is_empty());
         match &connection.stage {
+            Stage::Active { .. } if let Some(feed) = stopped => {
+                let told = format!("{} has stopped: {}", feed.object_type, feed.reason);
+                (Status::Degraded, told)
+            }
             Stage::Active { .. } if parked > 0 => (Status::Degraded, format!("{parked} objects are parked")),
             Stage::Active { .. } => (Status::Healthy, link.health.cause.to_string()),
             _ => (Status::Healthy, stage_reason(connection)),

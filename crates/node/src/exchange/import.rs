@@ -15,7 +15,7 @@ use super::marks;
 use super::park::{self, Poison};
 use super::progress::Ending;
 use super::terms::ImportTerms;
-use super::touched::Touched;
+use super::touched::{Touched, Written};
 use super::{Ack, Batch, Change, Flow, Item, Position, Refusal};
 use crate::object::stored::key_in;
 use crate::peer::Peer;
@@ -57,7 +57,8 @@ impl Importer {
     pub async fn open(node: &Arc<Node>, peer: &Peer, flow: Flow) -> Result<Importer, Error> {
         node.connection_of(peer, flow.connection).await?;
         let world = node.work().and(node.store.watch(&Topic::Table(Table::Meta)));
-        let (_, terms) = node.may_import(&flow).await?;
+        let (permit, terms) = node.may_import(&flow).await?;
+        node.take_parked(&permit, &flow, &terms).await?;
         let cursor = node.import_cursor(&flow).await?;
         let position = cursor
             .filter(|found| found.record.terms == terms.digest && !found.record.withdrawn)
@@ -366,11 +367,19 @@ impl Node {
         touched: BTreeMap<&str, Touched>,
     ) -> Result<(), Error> {
         let mut markings = BTreeSet::new();
+        let onward = if touched.values().any(Touched::goes) {
+            self.onward(terms.feed.space, terms.connection.id).await?
+        } else {
+            Vec::new()
+        };
         for (primary_key, one) in touched {
-            if let Some(security) =
-                one.write(writes, &terms.feed, &terms.local.name, primary_key, &terms.levels)?
-            {
-                markings.extend(security.markings);
+            match one.write(writes, &terms.feed, &terms.local.name, primary_key)? {
+                Written::Plain => {}
+                Written::Stored(stored) => markings.extend(stored.state.security(&terms.levels).markings),
+                Written::Goes(key, before) => {
+                    self.withdraw(writes, terms.feed.space, &key, &before, &onward)
+                        .await?;
+                }
             }
         }
         self.ensure_markings(writes, &markings).await

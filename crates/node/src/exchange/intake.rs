@@ -165,13 +165,6 @@ impl Intake<'_> {
                 "the permit is for somebody else",
             ));
         }
-        let row_owner = incoming.source().map(|source| source.owner);
-        if row_owner.is_some_and(|owner| owner != peer && owner != self.me) && !connection.re_export {
-            return Err(Refused::new(
-                Reason::SourceOwned,
-                "the row is of a third side's source",
-            ));
-        }
         if !incoming.security(levels).crosses(&connection.security, levels) {
             let told = "its security is beyond what the connection allows";
             return Err(Refused::new(Reason::SecurityWidened, told));
@@ -179,11 +172,14 @@ impl Intake<'_> {
         let received = Provenance::received(connection.id, arrival.hops);
         let received =
             received.ok_or_else(|| Refused::new(Reason::ObjectInvalid, "it crossed too many connections"))?;
-        let adopted = self.check_owner(known)?;
+        let adopted = self
+            .check_row(incoming, known)
+            .and_then(|()| self.check_owner(known));
         let key = ObjectKey::new(import.mapping.remote_type.clone(), key)
             .map_err(|error| Refused::new(Reason::ObjectInvalid, &error))?;
         let ours = (self.me, known.map(|known| &known.state));
         let translated = translate(&key, incoming, &import.mapping, import.lanes, local, ours)?;
+        self.terms.count_dropped(translated.dropped);
         let Some(known) = known else {
             return Ok(Outcome::Write(Box::new(Stored {
                 state: translated.state,
@@ -192,9 +188,11 @@ impl Intake<'_> {
             })));
         };
         let merged = merge(&known.state, &translated.state)?;
-        if !merged.changed && !adopted {
+        // What another connection brought as well, word for word, is nothing to refuse.
+        if !merged.changed && !matches!(adopted, Ok(true)) {
             return Ok(Outcome::Unchanged);
         }
+        let adopted = adopted?;
         if known.state.origin() == self.me && merged.lowers_security_of(&known.state, levels) {
             let told = "only this enrollment lowers the security of its own objects";
             return Err(Refused::new(Reason::SecurityWidened, told));
@@ -224,6 +222,12 @@ impl Intake<'_> {
         now.provenance.via != Some(self.terms.connection.id) && !arrival.state.is_deleted()
     }
 
+    /// Whether the copy here came over this connection, or over one that it follows.
+    fn brought(&self, known: &Stored) -> bool {
+        let via = known.provenance.via;
+        via.is_some_and(|via| via == self.terms.connection.id || self.succeeded.contains(&via))
+    }
+
     /// Decides on a retraction: only a copy that came over this connection goes.
     pub(super) fn retract(&self, known: Option<&Stored>) -> Outcome {
         match known {
@@ -232,15 +236,31 @@ impl Intake<'_> {
         }
     }
 
+    /// Whether a third side's row is passed on, its sender decides. It has no say over what is here already and did not
+    /// come over this connection, unless data may be passed on.
+    fn check_row(&self, incoming: &ObjectState, known: Option<&Stored>) -> Result<(), Refused> {
+        let connection = &self.terms.connection;
+        let row_owner = incoming.source().map(|source| source.owner);
+        let of_third = row_owner.is_some_and(|owner| owner != connection.remote && owner != self.me);
+        if of_third && !connection.re_export && known.is_some_and(|known| !self.brought(known)) {
+            return Err(Refused::new(
+                Reason::SourceOwned,
+                "the row is of a third side's source, and the object did not come over this connection",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether the copy here came over an earlier connection that this one follows. What came over another one is not
-    /// this peer's to change, unless data may be passed on.
+    /// this peer's to change, unless it is a row of its own source that came round, or data may be passed on.
     fn check_owner(&self, known: Option<&Stored>) -> Result<bool, Refused> {
         let connection = &self.terms.connection;
         let via = known.and_then(|known| known.provenance.via);
+        let row_owner = known.and_then(|known| known.state.source()).map(|row| row.owner);
         match via.filter(|via| *via != connection.id) {
             None => Ok(false),
             Some(via) if self.succeeded.contains(&via) => Ok(true),
-            Some(_) if connection.re_export => Ok(false),
+            Some(_) if connection.re_export || row_owner == Some(connection.remote) => Ok(false),
             Some(_) => Err(Refused::new(
                 Reason::SourceOwned,
                 "the object came over another connection",

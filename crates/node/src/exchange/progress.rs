@@ -4,6 +4,7 @@
 //! never called in sync.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use peerd_core::object::Lanes;
@@ -44,18 +45,26 @@ pub struct FeedProgress {
     pub last_acknowledged_at: Option<Time>,
     /// How often, since this process started, all was sent again because a position meant nothing here.
     pub resyncs: u64,
+    /// How many properties, since this process started, came and were left out because they are not mapped.
+    pub dropped: u64,
+    /// What stopped it, in words; empty while it flows as agreed.
+    pub reason: String,
 }
+
+/// How many objects are parked, by whether they were to go out, and the exporting side's name of their type.
+pub(super) type ParkedCounts = BTreeMap<(bool, String), u64>;
 
 type Key = (ConnectionId, String, Direction);
 
 /// One stream, as this process saw it. Its type has the exporting side's name.
-#[derive(Clone, Copy, Debug, Default)]
-struct Stream {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stream {
     open: u32,
-    reached: u64,
+    pub(super) reached: u64,
     settled: bool,
     acknowledged_at: Option<Time>,
     resyncs: u64,
+    dropped: Arc<AtomicU64>,
 }
 
 /// The progress of every stream of this process.
@@ -129,6 +138,12 @@ impl Progress {
         });
     }
 
+    /// Counts what an import leaves out.
+    pub(super) fn dropped(&self, flow: &Flow) -> Arc<AtomicU64> {
+        let key = (flow.connection, flow.object_type.clone(), Direction::Import);
+        Arc::clone(&self.lock().entry(key).or_default().dropped)
+    }
+
     /// A position meant nothing here.
     pub(super) fn resynced(&self, flow: &Flow) {
         self.update(flow, Direction::Export, |stream| stream.resyncs += 1);
@@ -142,9 +157,9 @@ impl Progress {
         before.unwrap_or(true) != allowed
     }
 
-    fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
+    pub(super) fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
         let key = (connection, object_type.to_owned(), direction);
-        self.lock().get(&key).copied().unwrap_or_default()
+        self.lock().get(&key).cloned().unwrap_or_default()
     }
 
     fn update(&self, flow: &Flow, direction: Direction, change: impl FnOnce(&mut Stream)) {
@@ -188,6 +203,8 @@ impl Node {
                 in_sync: stream.settled && lag == 0,
                 last_acknowledged_at: stream.acknowledged_at,
                 resyncs: stream.resyncs,
+                dropped: 0,
+                reason: String::new(),
             });
         }
         for (name, import) in flows.imports.iter().filter(|_| agreed.imports.objects) {
@@ -211,13 +228,15 @@ impl Node {
                 in_sync: stream.settled,
                 last_acknowledged_at: cursor.map(|cursor| cursor.at),
                 resyncs: 0,
+                dropped: stream.dropped.load(Ordering::Relaxed),
+                reason: String::new(),
             });
         }
+        feeds.extend(self.stopped_feeds(&standing, &flows, &parked).await?);
         Ok(feeds)
     }
 
-    /// How many objects of a connection are parked, by direction and the exporting side's type name.
-    async fn parked_by_type(&self, connection: ConnectionId) -> Result<BTreeMap<(bool, String), u64>, Error> {
+    async fn parked_by_type(&self, connection: ConnectionId) -> Result<ParkedCounts, Error> {
         let mut counts = BTreeMap::new();
         for found in self.store.all::<Parked>(&Parked::prefix(connection)).await? {
             let parked = found.record;
@@ -232,7 +251,8 @@ impl Node {
     }
 }
 
-fn lane(lanes: Lanes) -> String {
+/// The lanes that flow, in words.
+pub(super) fn lane(lanes: Lanes) -> String {
     let text = match (lanes.source, lanes.actions) {
         (true, true) => "source and actions",
         (true, false) => "source",

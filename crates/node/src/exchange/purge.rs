@@ -14,7 +14,7 @@ use peerd_store::{
     Batch, Expect, FeedId, Found, Range, RecordBatch as _, Records as _, Revision, Table, Topic,
 };
 
-use crate::object::stored::{feed_of, found, object_of, remove_from_feed};
+use crate::object::stored::{feed_of, found, object_of};
 use crate::{Error, Node};
 
 /// How many objects are looked at for one commit.
@@ -116,7 +116,7 @@ impl Node {
         let condition = (Table::Purges, id.as_bytes().to_vec(), due.revision);
         let space = self.store_connection(id).await?.and_then(|it| it.space);
         if let Some(space) = space {
-            for name in self.ontology(space.id).await?.object_types.keys() {
+            for name in self.ontology(space.id).await?.feed_types() {
                 self.remove_copies(id, space.id, feed_of(space.id, name), &condition)
                     .await?;
             }
@@ -175,6 +175,7 @@ impl Node {
         (table, key, revision): &Condition,
     ) -> Result<(), Error> {
         let mut after: Option<Bytes> = None;
+        let onward = self.onward(space, connection).await?;
         loop {
             let range = Range {
                 after,
@@ -187,7 +188,8 @@ impl Node {
             for (place, entry) in &page {
                 let stored = found(entry)?;
                 if stored.record.provenance.via == Some(connection) {
-                    remove_from_feed(&mut batch, space, &object_of(&feed, place)?, &stored)?;
+                    let key = object_of(&feed, place)?;
+                    self.withdraw(&mut batch, space, &key, &stored, &onward).await?;
                     removes = true;
                 }
             }

@@ -1,5 +1,8 @@
 //! The terms of a stream: all that decides what goes, gathered once and gathered anew when something changed.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use peerd_core::mapping::{Export, Import};
 use peerd_core::ontology::ObjectType;
 use peerd_core::peering::Connection;
@@ -40,6 +43,18 @@ pub(super) struct ImportTerms {
     pub(super) levels: Levels,
     /// Under other terms the same bytes come to something else.
     pub(super) digest: Digest,
+    /// Counts the properties that came and were left out, because they are not mapped.
+    pub(super) dropped: Arc<AtomicU64>,
+}
+
+impl ImportTerms {
+    /// So many properties of one object were left out.
+    pub(super) fn count_dropped(&self, properties: usize) {
+        if properties > 0 {
+            let properties = u64::try_from(properties).unwrap_or(u64::MAX);
+            self.dropped.fetch_add(properties, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Node {
@@ -90,13 +105,17 @@ impl Node {
             return Ok(None);
         };
         let local_type = &import.mapping.local_type;
-        let Some(local) = standing.ontology.object_type(local_type.as_str()).cloned() else {
+        let Some(local) = standing.ontology.feed_type(local_type.as_str()) else {
             return Ok(None);
         };
+        let local = local.into_owned();
         Ok(Some(ImportTerms {
-            digest: digest(&(&import.mapping, import.lanes, &local))?,
+            // What a schema says beside what is mapped changes nothing; whether a value may be missing decides what is
+            // parked, and that is tried again.
+            digest: digest(&(local_type, &import.mapping.properties, import.lanes))?,
             feed: feed_of(standing.space, local_type),
             levels: self.levels().await?,
+            dropped: self.progress.dropped(flow),
             connection: standing.connection,
             import,
             local,

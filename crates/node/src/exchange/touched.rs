@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use peerd_core::object::{ObjectKey, Provenance};
 use peerd_core::ontology::ApiName;
-use peerd_core::security::{Levels, Security};
-use peerd_store::{Batch, Entry, Expect, FeedId, Table};
+use peerd_store::{Batch, Entry, Expect, FeedId, Found, Table};
 
 use super::intake::Outcome;
 use crate::Error;
-use crate::object::stored::{PlainOutcome, Stored, StoredRef, found, put_in_feed, remove_from_feed};
+use crate::object::stored::{PlainOutcome, Stored, StoredRef, found, put_in_feed};
 
 /// An object that a batch is about.
 #[derive(Debug)]
@@ -31,6 +30,17 @@ enum Now {
     Plain(Bytes),
     /// Another state, or none.
     Other(Option<Box<Stored>>),
+}
+
+/// What was added to a batch.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// A plain object, or nothing but the condition that it stays as it is.
+    Plain,
+    /// This object.
+    Stored(Box<Stored>),
+    /// Nothing: the copy here goes.
+    Goes(ObjectKey, Box<Found<Stored>>),
 }
 
 /// What is known of an object before anything becomes of it.
@@ -69,16 +79,22 @@ impl Touched {
         }
     }
 
-    /// The object as it is now.
+    /// The object as it is now. What keeps the place of a copy that went is nothing.
     pub(super) fn now(&self) -> Result<Option<Stored>, Error> {
-        match &self.now {
+        let now = match &self.now {
             Now::AsRead | Now::Moved => {
                 let stored = self.before.as_ref().map(|entry| Stored::decode(&entry.value));
-                stored.transpose()
+                stored.transpose()?
             }
-            Now::Plain(bytes) => Stored::decode(bytes).map(Some),
-            Now::Other(stored) => Ok(stored.as_deref().cloned()),
-        }
+            Now::Plain(bytes) => Some(Stored::decode(bytes)?),
+            Now::Other(stored) => stored.as_deref().cloned(),
+        };
+        Ok(now.filter(|stored| !stored.state.is_hollow()))
+    }
+
+    /// Whether the copy that was here goes.
+    pub(super) fn goes(&self) -> bool {
+        matches!(self.now, Now::Other(None))
     }
 
     pub(super) fn becomes(&mut self, outcome: Outcome) {
@@ -103,27 +119,26 @@ impl Touched {
         }
     }
 
-    /// Adds to a batch what became of it, and answers the security of what is written where it has any.
+    /// Adds to a batch what became of it. That a copy goes is for the caller to write.
     pub(super) fn write(
         self,
         writes: &mut Batch,
         feed: &FeedId,
         object_type: &ApiName,
         primary_key: &str,
-        levels: &Levels,
-    ) -> Result<Option<Security>, Error> {
+    ) -> Result<Written, Error> {
         let as_read = self.before.as_ref();
         let as_read = as_read.map_or(Expect::Absent, |entry| Expect::At(entry.revision));
         let now = match self.now {
             // What changes nothing holds only as long as the object is as it was read.
             Now::AsRead => {
                 writes.expect(Table::Objects, self.place, as_read);
-                return Ok(None);
+                return Ok(Written::Plain);
             }
             Now::Plain(bytes) => {
                 writes.expect(Table::Objects, self.place.clone(), as_read);
                 writes.put_in_feed(feed.clone(), self.place, bytes);
-                return Ok(None);
+                return Ok(Written::Plain);
             }
             Now::Moved => {
                 let stored = self.before.as_ref().map(|entry| Stored::decode(&entry.value));
@@ -137,15 +152,12 @@ impl Touched {
         match (now, before) {
             (Some(stored), before) => {
                 put_in_feed(writes, feed.space, &key, &stored, before.as_ref())?;
-                Ok(Some(stored.state.security(levels)))
+                Ok(Written::Stored(stored))
             }
-            (None, Some(before)) => {
-                remove_from_feed(writes, feed.space, &key, &before)?;
-                Ok(None)
-            }
+            (None, Some(before)) => Ok(Written::Goes(key, Box::new(before))),
             (None, None) => {
                 writes.expect(Table::Objects, self.place, as_read);
-                Ok(None)
+                Ok(Written::Plain)
             }
         }
     }

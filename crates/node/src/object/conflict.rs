@@ -158,7 +158,7 @@ fn rendered(
         loser,
         winner,
     } = conflict;
-    let of = ontology.object_type(key.object_type().as_str())?;
+    let of = ontology.feed_type(key.object_type().as_str())?;
     let property = of.property(property)?.name.clone();
     let view = || {
         Ok(ConflictView {

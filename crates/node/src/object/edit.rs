@@ -127,12 +127,11 @@ impl Node {
             set: properties.clone(),
             clear: Vec::new(),
         };
-        let changes = edits.read(&of)?;
-        let values = changes.0.iter();
-        let row: Properties = values
-            .filter_map(|(id, value)| Some((*id, value.clone()?)))
-            .collect();
+        let values = edits.read(&of)?.0.into_iter();
+        let mut row: Properties = values.filter_map(|(id, value)| Some((id, value?))).collect();
+        of.complete(&mut row);
         let key = of.check_row(&row)?;
+        let changes = Changes(row.iter().map(|(id, value)| (id, Some(value.clone()))).collect());
         let subject = Subject {
             space: &space,
             of: &of,
@@ -191,7 +190,7 @@ impl Node {
     }
 
     /// Writes what became of an object, unless nothing did, and tells how its caller sees it now.
-    async fn write_object(
+    pub(super) async fn write_object(
         &self,
         caller: &Caller,
         action: Action,
@@ -210,7 +209,7 @@ impl Node {
             crate::audit::record(&mut batch, &fact)?;
             self.commit(batch).await?;
         }
-        self.view_object(space.id, of, key, &after.state, &self.levels().await?)?
+        self.view_object(space.id, of, key, &after, &self.levels().await?)?
             .ok_or_else(no_such_object)
     }
 }

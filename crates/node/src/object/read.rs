@@ -36,8 +36,8 @@ impl Node {
         let sight = self.sight(caller).await?;
         let found = self.stored(space.id, &key).await?;
         let seen = found.filter(|found| sight.sees(&found.record.state));
-        let state = seen.ok_or_else(no_such_object)?.record.state;
-        self.view_object(space.id, &of, &key, &state, &sight.levels)?
+        let stored = seen.ok_or_else(no_such_object)?.record;
+        self.view_object(space.id, &of, &key, &stored, &sight.levels)?
             .ok_or_else(no_such_object)
     }
 
@@ -72,7 +72,7 @@ impl Node {
                     return Ok(page);
                 }
                 bytes += size;
-                let view = self.view_object(space.id, &of, &key, &stored.state, &sight.levels)?;
+                let view = self.view_object(space.id, &of, &key, &stored, &sight.levels)?;
                 page.objects.extend(view);
             }
             last = chunk.next;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use peerd_core::object::{Edited, ObjectKey, ObjectState, Rid};
+use peerd_core::object::{Edited, ObjectKey, Provenance, Rid};
 use peerd_core::ontology::{ApiName, ObjectType, PropertyId};
 use peerd_core::security::{Levels, Security};
 use peerd_core::value::{Malformed, Value};
 use peerd_core::{EnrollmentId, SpaceId};
 
+use super::stored::Stored;
 use crate::{Error, Node};
 
 /// Something of properties, by their names.
@@ -41,6 +42,8 @@ pub struct ObjectView {
     pub origin: EnrollmentId,
     /// Its classification and markings.
     pub security: Security,
+    /// Which way the copy here came.
+    pub provenance: Provenance,
 }
 
 /// Values under the names that the type has for them. What the type does not know is left out.
@@ -68,9 +71,10 @@ impl Node {
         space: SpaceId,
         of: &ObjectType,
         key: &ObjectKey,
-        state: &ObjectState,
+        stored: &Stored,
         levels: &Levels,
     ) -> Result<Option<ObjectView>, Error> {
+        let state = &stored.state;
         let mut view = ObjectView {
             key: key.clone(),
             rid: Rid {
@@ -84,6 +88,7 @@ impl Node {
             deleted: state.is_deleted(),
             origin: state.origin(),
             security: state.security(levels),
+            provenance: stored.provenance,
         };
         let Some(seen) = state.view(of).map_err(damaged)? else {
             return Ok(view.deleted.then_some(view));

@@ -1,5 +1,6 @@
 //! What operators share and map.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use peerd_core::audit::Fact;
@@ -51,7 +52,7 @@ impl Node {
         let change = |standing: &Standing, next: &mut Shared| {
             for name in types {
                 let share = TypeShare {
-                    schema: Schema::of(local_type(standing, "types", name)?),
+                    schema: Schema::of(&*local_type(standing, "types", name)?),
                     export: ways.export,
                     import: ways.import,
                 };
@@ -186,8 +187,8 @@ fn within_limit(what: &str, count: usize) -> Result<(), Error> {
     Err(Error::new(Reason::TooLarge, told))
 }
 
-fn local_type<'a>(standing: &'a Standing, field: &str, name: &str) -> Result<&'a ObjectType, Error> {
-    let known = standing.ontology.object_type(name);
+fn local_type<'a>(standing: &'a Standing, field: &str, name: &str) -> Result<Cow<'a, ObjectType>, Error> {
+    let known = standing.ontology.feed_type(name);
     known.ok_or_else(|| Error::field(field, format!("the space has no object type {name:?}")))
 }
 
@@ -201,7 +202,7 @@ fn shares_a_type(one: &Mapping, other: &Mapping) -> bool {
 
 /// The mapping that a wish comes to.
 fn wished(standing: &Standing, wish: &Wish) -> Result<Mapping, Error> {
-    let local = local_type(standing, "local_type", &wish.local_type)?;
+    let local = &*local_type(standing, "local_type", &wish.local_type)?;
     let remote = standing
         .shared
         .theirs

@@ -6,6 +6,9 @@ use peerd_core::ontology::ApiName;
 
 use super::{Standing, Ways};
 
+/// Why a type does not go out that the other side would take. What it lacks, it does not tell.
+pub(crate) const UNFIT: &str = "the other side cannot take it: its schema and the one here drifted apart";
+
 /// One type of a connection, as both sides see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingView {
@@ -103,6 +106,7 @@ fn problem(
     let blocked = there.and_then(|name| flows.blocked.get(name));
     match (blocked, here, there) {
         (Some(why), ..) => why.to_string(),
+        (_, Some(name), _) if flows.unfit.contains(name) => UNFIT.into(),
         _ if going.any() || coming.any() => String::new(),
         (_, None, _) => "neither shared nor mapped here".into(),
         (_, _, None) => "the other side has made nothing available that corresponds".into(),
@@ -111,7 +115,7 @@ fn problem(
 }
 
 fn names(standing: &Standing, mapping: &Mapping) -> Vec<(String, String)> {
-    let local = standing.ontology.object_type(mapping.local_type.as_str());
+    let local = standing.ontology.feed_type(mapping.local_type.as_str());
     let remote = standing.shared.theirs.types.get(&mapping.remote_type);
     let (Some(local), Some(remote)) = (local, remote) else {
         return Vec::new();

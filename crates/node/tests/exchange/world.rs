@@ -104,7 +104,8 @@ impl World {
         World::joined_with(security, AIRPORTS).await
     }
 
-    async fn joined_with(security: Security, ontology: &str) -> World {
+    /// Joined, with this ontology on both sides, nothing shared.
+    pub(crate) async fn joined_with(security: Security, ontology: &str) -> World {
         let pair = Pair::linked().await;
         for party in [&pair.a, &pair.b] {
             apply(party, ontology).await;
@@ -156,7 +157,11 @@ impl World {
     }
 
     pub(crate) async fn share(&self, party: &Party, ways: Ways) {
-        let types = ["airport".to_owned()];
+        self.share_types(party, &["airport"], ways).await;
+    }
+
+    pub(crate) async fn share_types(&self, party: &Party, types: &[&str], ways: Ways) {
+        let types: Vec<String> = types.iter().map(ToString::to_string).collect();
         let shared = party
             .node()
             .share_types(&party.manager, self.connection, &types, ways)
@@ -184,6 +189,19 @@ impl World {
             connection: self.connection,
             object_type: "airport".into(),
         }
+    }
+
+    /// One stream of objects of this type, by its name at the sender.
+    pub(crate) async fn pump_type(&self, from: &Party, to: &Party, object_type: &str) -> (usize, usize) {
+        let flow = Flow {
+            connection: self.connection,
+            object_type: object_type.into(),
+        };
+        let opened = Importer::open(to.node(), &peer(to, from).await, flow.clone()).await;
+        let mut importer = opened.unwrap();
+        let position = importer.position().clone();
+        let opened = Exporter::open(from.node(), &peer(from, to).await, flow, position).await;
+        drain(&mut opened.unwrap(), &mut importer).await
     }
 
     pub(crate) async fn importer(&self, from: &Party, to: &Party) -> Importer {

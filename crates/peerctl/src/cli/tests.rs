@@ -68,6 +68,12 @@ connection disable con_1
 connection enable con_1
 connection set con_1 --export objects
 connection set con_1 --import none --export artifacts
+connection set con_1 --re-export on
+object link flights codeshare UA LH
+object unlink flights codeshare UA LH
+object links flights airline UA
+object links flights airline UA --link-type codeshare --limit 5 --page-token abc
+connection set con_1 --re-export off --export objects
 connection close con_1
 connection close con_1 --imported keep
 connection close con_1 --imported purge --force

@@ -1,6 +1,6 @@
 //! Changes of a connection: what one side sets or proposes, and the other decides.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use peerd_wire::peering::v1 as pb;
 use serde::Serialize;
 use serde_json::json;
@@ -19,11 +19,22 @@ pub(crate) struct SetArgs {
     /// The connection's id
     id: String,
     /// What this side shall export: objects,artifacts or none
-    #[arg(long, value_parser = data_types, value_name = "KINDS", required_unless_present = "import")]
+    #[arg(long, value_parser = data_types, value_name = "KINDS", required_unless_present_any = ["import", "re_export"])]
     export: Option<pb::DataTypes>,
     /// What this side shall import: objects,artifacts or none
     #[arg(long, value_parser = data_types, value_name = "KINDS")]
     import: Option<pb::DataTypes>,
+    /// Whether what came over other connections may go out over this one
+    #[arg(long, value_enum, value_name = "on|off")]
+    re_export: Option<Switch>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// Allowed
+    On,
+    /// Forbidden
+    Off,
 }
 
 /// A connection whose data types were changed.
@@ -51,12 +62,31 @@ struct Security {
 }
 
 pub(super) async fn set(app: &App<'_>, change: SetArgs) -> Result<u8, Error> {
-    let request = pb::SetDataTypesRequest {
-        connection_id: change.id,
-        exports: change.export,
-        imports: change.import,
-    };
+    let SetArgs {
+        id,
+        export,
+        import,
+        re_export,
+    } = change;
     let mut service = app.client.connections();
+    let set = match re_export {
+        Some(switch) => {
+            let request = pb::SetReExportRequest {
+                connection_id: id.clone(),
+                allowed: switch == Switch::On,
+            };
+            app.client.call(service.set_re_export(request)).await?.connection
+        }
+        None => None,
+    };
+    if export.is_none() && import.is_none() {
+        return app.shown(set);
+    }
+    let request = pb::SetDataTypesRequest {
+        connection_id: id,
+        exports: export,
+        imports: import,
+    };
     let answer = app.client.call(service.set_data_types(request)).await?;
     let view = Changed {
         connection: required(answer.connection, "connection")?.into(),

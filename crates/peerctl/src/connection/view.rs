@@ -21,6 +21,7 @@ pub(super) struct Connection {
     remote_title: String,
     exports: Vec<&'static str>,
     imports: Vec<&'static str>,
+    re_export: bool,
     classification: Option<String>,
     markings: Vec<String>,
     health: Health,
@@ -47,6 +48,8 @@ struct Feed {
     lag: u64,
     parked: u64,
     in_sync: bool,
+    dropped: u64,
+    reason: String,
 }
 
 /// What an invite code says.
@@ -97,6 +100,7 @@ impl From<pb::Connection> for Connection {
             created_at,
             changed_at,
             expires_at,
+            re_export,
         } = connection;
         let (classification, markings) = security(allowed);
         Connection {
@@ -111,6 +115,7 @@ impl From<pb::Connection> for Connection {
             remote_title,
             exports: data_words(exports.unwrap_or_default()),
             imports: data_words(imports.unwrap_or_default()),
+            re_export,
             classification,
             markings,
             health: health.unwrap_or_default().into(),
@@ -148,6 +153,8 @@ impl From<pb::Feed> for Feed {
             lag,
             parked,
             in_sync,
+            dropped,
+            reason,
         } = feed;
         Feed {
             r#type,
@@ -158,6 +165,8 @@ impl From<pb::Feed> for Feed {
             lag,
             parked,
             in_sync,
+            dropped,
+            reason,
         }
     }
 }
@@ -240,12 +249,12 @@ mod tests {
             json!({
                 "connection_id": "con_1", "stage": "active", "stage_reason": "", "role": "importer", "link_id": "",
                 "local_space": "flights", "remote_space": "", "remote_enrollment_id": "", "remote_title": "",
-                "exports": [], "imports": ["objects", "artifacts"], "classification": "secret",
-                "markings": ["medical"],
+                "exports": [], "imports": ["objects", "artifacts"], "re_export": false,
+                "classification": "secret", "markings": ["medical"],
                 "health": {"status": "healthy", "reason": "", "last_acknowledged_at": null},
                 "created_at": null, "changed_at": null, "expires_at": null,
                 "feeds": [{"type": "airport", "direction": "import", "lane": "source,actions", "cursor": 7, "head": 7,
-                           "lag": 0, "parked": 0, "in_sync": true}],
+                           "lag": 0, "parked": 0, "in_sync": true, "dropped": 0, "reason": ""}],
             })
         );
     }

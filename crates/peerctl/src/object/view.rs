@@ -18,6 +18,8 @@ pub(super) struct Summary {
     properties: BTreeMap<String, Value>,
     deleted: bool,
     origin_enrollment_id: String,
+    hops: u32,
+    via_connection_id: Option<String>,
     classification: Option<String>,
     markings: Vec<String>,
 }
@@ -74,6 +76,8 @@ fn parts(object: pb::Object) -> (Summary, Option<pb::SourceRow>, BTreeMap<String
         origin_enrollment_id,
         classification,
         markings,
+        hops,
+        via_connection_id,
     } = object;
     let summary = Summary {
         object_type,
@@ -82,6 +86,8 @@ fn parts(object: pb::Object) -> (Summary, Option<pb::SourceRow>, BTreeMap<String
         properties: value::properties(properties),
         deleted,
         origin_enrollment_id,
+        hops,
+        via_connection_id: optional(via_connection_id),
         classification: optional(classification),
         markings,
     };
@@ -183,6 +189,8 @@ mod tests {
             origin_enrollment_id: "aaa".into(),
             classification: String::new(),
             markings: vec!["medical".into()],
+            hops: 2,
+            via_connection_id: "con_1".into(),
         }
     }
 
@@ -194,7 +202,8 @@ mod tests {
                 "object_type": "airport", "key": "JFK", "rid": "ri.1", "properties": {"alt": 14},
                 "source": {"alt": 13}, "source_enrollment_id": "aaa",
                 "edits": {"alt": {"value": 14, "at": "1970-01-01T00:00:00Z", "enrollment_id": "bbb"}},
-                "deleted": false, "origin_enrollment_id": "aaa", "classification": null, "markings": ["medical"],
+                "deleted": false, "origin_enrollment_id": "aaa", "hops": 2, "via_connection_id": "con_1",
+                "classification": null, "markings": ["medical"],
             })
         );
         let bare = Object::from(pb::Object::default());

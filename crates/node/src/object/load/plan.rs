@@ -76,6 +76,7 @@ impl Plan {
             let key = self.built_key(&draft.key_parts)?;
             draft.values.insert(self.of.primary_key, Value::String(key));
         }
+        self.of.complete(&mut draft.values);
         let key = self.of.check_row(&draft.values)?;
         let row = Row::of(&draft.values).map_err(|error| Error::new(Reason::TooLarge, error.to_string()))?;
         Ok((key, row))

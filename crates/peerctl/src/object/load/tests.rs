@@ -63,6 +63,9 @@ only_loads! {
     set_object_security(SetObjectSecurityRequest) -> SetObjectSecurityResponse,
     list_conflicts(ListConflictsRequest) -> ListConflictsResponse,
     resolve_conflict(ResolveConflictRequest) -> ResolveConflictResponse,
+    link_objects(LinkObjectsRequest) -> LinkObjectsResponse,
+    unlink_objects(UnlinkObjectsRequest) -> UnlinkObjectsResponse,
+    list_object_links(ListObjectLinksRequest) -> ListObjectLinksResponse,
 }
 
 fn answer(
