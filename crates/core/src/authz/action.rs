@@ -112,6 +112,7 @@ actions! {
     ObjectRead = "object get":                                     ALL      NO     OWN    OWN    OWN;
     ObjectList = "object list":                                    ALL      NO     OWN    OWN    OWN;
     ObjectCount = "object count":                                  ALL      NO     OWN    OWN    OWN;
+    ObjectWatch = "object watch":                                  ALL      NO     OWN    OWN    OWN;
     ObjectSetSecurity = "object set-security":                     ALL      NO     OWN     NO     NO;
     ObjectConflicts = "object conflicts":                          ALL      NO     OWN    OWN     NO;
     ObjectResolve = "object resolve":                              ALL      NO     OWN    OWN     NO;
