@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod intake;
 mod item;
+mod jobs;
 mod marks;
 mod offer;
 mod park;
@@ -18,8 +19,9 @@ mod terms;
 
 pub use export::Exporter;
 pub use import::Importer;
+pub(crate) use jobs::Recorded;
 pub use park::Retried;
-pub use peerd_store::records::Parked;
+pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.

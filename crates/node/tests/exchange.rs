@@ -9,6 +9,8 @@
 mod both;
 #[path = "exchange/flow.rs"]
 mod flow;
+#[path = "exchange/jobs.rs"]
+mod jobs;
 #[expect(
     dead_code,
     reason = "shared with the tests of the handshake, which use all of it"

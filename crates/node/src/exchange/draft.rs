@@ -27,6 +27,8 @@ pub(super) struct Draft {
     pub(super) items: Vec<Item>,
     pub(super) marks: Vec<(Bytes, Mark, Option<Settle>)>,
     pub(super) poison: Vec<Poison>,
+    /// How many places were taken in.
+    pub(super) looked_at: u64,
     bytes: usize,
 }
 
@@ -37,6 +39,7 @@ impl Draft {
             items: Vec::new(),
             marks: Vec::new(),
             poison: Vec::new(),
+            looked_at: 0,
             bytes: 0,
         }
     }
@@ -107,6 +110,7 @@ impl Draft {
             Offer::Nothing => {}
         }
         self.at.sequence = sequence;
+        self.looked_at += 1;
         Ok(true)
     }
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use peerd_core::Reason;
 use peerd_core::policy::{self, Direction, Permit};
+use peerd_store::records::Cause;
 use peerd_store::{Sequence, Table, Topic};
 use tokio::sync::watch;
 
 use super::draft::Draft;
+use super::jobs::Beginning;
 use super::marks::{self, Unsettled};
 use super::position::{Sealer, Standpoint};
 use super::progress::Ending;
@@ -50,7 +52,7 @@ pub struct Exporter {
     stale: bool,
     world: Work,
     feed: watch::Receiver<u64>,
-    _ending: Ending,
+    ending: Ending,
 }
 
 enum Step {
@@ -74,20 +76,22 @@ impl Exporter {
         let feed = feed_of(space, &name.map_err(|error| Error::field("type", error))?);
         let sealer = node.sealer().await?;
         let head = node.store.head(&feed).await?;
-        let at = match sealer.open(&flow, &position) {
-            Some(at) if at.sequence <= head.0 => at,
-            None if position.0.is_empty() => Standpoint::default(),
+        let (at, cause) = match sealer.open(&flow, &position) {
+            Some(at) if at.sequence <= head.0 => (at, Cause::Resume),
+            None if position.0.is_empty() => (Standpoint::default(), Cause::Bootstrap),
             _ => {
                 let (connection, object_type) = (flow.connection, &flow.object_type);
                 tracing::warn!(%connection, object_type, "foreign position: sending everything again");
                 node.progress.resynced(&flow);
-                Standpoint::default()
+                (Standpoint::default(), Cause::Resync)
             }
         };
+        let object_type = &flow.object_type;
+        let beginning = Beginning { cause, object_type };
         Ok(Exporter {
             world: node.work().and(node.store.watch(&Topic::Table(Table::Meta))),
             feed: node.store.watch(&Topic::Feed(feed)),
-            _ending: node.progress.opened(node, &flow, Direction::Export),
+            ending: node.progress.opened(node, &flow, Direction::Export, beginning),
             node: Arc::clone(node),
             peer: *peer,
             flow,
@@ -126,10 +130,16 @@ impl Exporter {
             tracing::info!(%connection, %reason, "the other side parked an object");
         }
         self.node.settle(&mut self.unsettled, ack.number).await?;
+        self.node.doubt(&self.flow, &ack.refusals).await?;
         self.outstanding.retain(|number, _| *number > ack.number);
-        self.node.progress.acknowledged(&self.flow, self.node.now());
+        self.node.progress.acknowledged(&self.flow, &ack, self.node.now());
         self.report();
         Ok(())
+    }
+
+    /// Says why the stream ends, unless somebody ends it from outside.
+    pub fn broke(&mut self, reason: Reason, told: &str) {
+        self.ending.broke(reason, told);
     }
 
     async fn refresh(&mut self) -> Result<(), Error> {
@@ -141,6 +151,9 @@ impl Exporter {
         self.stale = false;
         let digest = self.terms.as_ref().map(|terms| terms.digest);
         if let Some(digest) = digest.filter(|digest| *digest != self.at.terms) {
+            if self.at.terms != Standpoint::default().terms {
+                self.node.progress.terms_changed(&self.flow, self.node.now());
+            }
             self.at = Standpoint {
                 terms: digest,
                 sequence: 0,
@@ -164,6 +177,7 @@ impl Exporter {
         let revision = terms.revision;
         self.node.commit_draft(&self.flow, &mut draft).await?;
         self.at = draft.at;
+        self.node.progress.walked(&self.flow, draft.looked_at);
         if draft.items.is_empty() && (!end || self.told_end) {
             self.report();
             return Ok(if end { Step::Wait } else { Step::More });
@@ -178,15 +192,17 @@ impl Exporter {
         self.unsettled.wait(self.number, draft.marks);
         self.told_end = end;
         let cursor = self.sealer.seal(&self.flow, &self.at);
-        self.report();
-        Batch {
+        let batch = Batch {
             number: self.number,
             previous: std::mem::replace(&mut self.told, cursor.clone()),
             cursor,
             sharing_revision,
             items: draft.items,
             caught_up: end,
-        }
+        };
+        self.node.progress.sent(&self.flow, &batch, self.node.now());
+        self.report();
+        batch
     }
 
     /// Walks on until the draft is full; answers whether it came to the end of the feed.
@@ -258,6 +274,10 @@ impl Exporter {
             None => self.at.sequence,
         };
         let settled = self.outstanding.is_empty() && self.told_end;
-        self.node.progress.exported(&self.flow, reached, settled);
+        let all = self.outstanding.is_empty();
+        let acknowledged = all.then_some((self.at.terms, self.at.sequence));
+        self.node
+            .progress
+            .exported(&self.flow, reached, settled, acknowledged);
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_core::{ConnectionId, Reason};
-use peerd_store::records::{ImportCursor, Mark, Parked};
+use peerd_store::records::{Cause, ImportCursor, Mark, Parked};
 use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table};
 
 use super::intake::{Arrival, Intake, Outcome, Refused};
+use super::jobs::{Beginning, Taken};
 use super::marks;
 use super::park::{self, Poison};
 use super::position::Digest;
@@ -34,7 +35,7 @@ pub struct Importer {
     position: Position,
     terms: Digest,
     last: Option<Ack>,
-    _ending: Ending,
+    ending: Ending,
 }
 
 /// How the position moves with a batch.
@@ -52,11 +53,21 @@ impl Importer {
         node.connection_of(peer, flow.connection).await?;
         let (_, terms) = node.may_import(&flow).await?;
         let cursor = node.import_cursor(&flow).await?;
+        let begun = cursor.as_ref().filter(|found| !found.record.withdrawn);
+        let other_terms = begun.is_some_and(|found| found.record.terms != terms.digest);
         let position = cursor
             .filter(|found| found.record.terms == terms.digest && !found.record.withdrawn)
             .map(|found| Position(found.record.position.into()));
+        let beginning = Beginning {
+            cause: match &position {
+                Some(_) => Cause::Resume,
+                None if other_terms => Cause::Terms,
+                None => Cause::Bootstrap,
+            },
+            object_type: terms.local.name.as_str(),
+        };
         Ok(Importer {
-            _ending: node.progress.opened(node, &flow, Direction::Import),
+            ending: node.progress.opened(node, &flow, Direction::Import, beginning),
             node: Arc::clone(node),
             flow,
             position: position.unwrap_or_default(),
@@ -109,6 +120,11 @@ impl Importer {
         };
         self.last = Some(ack.clone());
         Ok(ack)
+    }
+
+    /// Says why the stream ends, unless somebody ends it from outside.
+    pub fn broke(&mut self, reason: Reason, told: &str) {
+        self.ending.broke(reason, told);
     }
 
     /// Resolves when this side may no longer import as it did: policy, halt, close, unshared, mapped otherwise.
@@ -216,7 +232,7 @@ impl Node {
             key: one.key.clone(),
             reason: one.reason,
         });
-        let refusals = refusals.collect();
+        let refusals: Vec<Refusal> = refusals.collect();
         let mut writes = Writes::new();
         self.mark_met(&mut writes, terms, &mut touched).await?;
         self.write_objects(&mut writes, terms, &touched).await?;
@@ -228,6 +244,10 @@ impl Node {
         }
         if !writes.is_empty() {
             self.commit(writes).await?;
+        }
+        if advance.is_some() {
+            let taken = taken(&touched, &refusals);
+            self.progress.jobs.took(flow, items, taken, self.now());
         }
         Ok(refusals)
     }
@@ -431,6 +451,17 @@ impl Node {
             None => writes.insert(&next)?,
         };
         Ok(())
+    }
+}
+
+/// What became of a batch's items, for its job.
+fn taken(touched: &BTreeMap<String, Touched>, refusals: &[Refusal]) -> Taken {
+    let changed = touched.values().filter(|one| one.changed);
+    let (written, removed): (Vec<_>, Vec<_>) = changed.partition(|one| one.now.is_some());
+    Taken {
+        written: written.len() as u64,
+        removed: removed.len() as u64,
+        parked: refusals.len() as u64,
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use peerd_store::records::Mark;
 use peerd_store::{Batch, Entry, Expect, Table};
 
-use super::Flow;
+use super::{Flow, Refusal};
 use crate::{Error, Node};
 
 /// What an acknowledgement does to a mark.
@@ -69,6 +69,32 @@ impl Node {
             unsettled.forget(number);
         }
         Ok(())
+    }
+
+    /// Takes note that the other side did not take these objects: their marks say no more than that it may have them.
+    pub(super) async fn doubt(&self, flow: &Flow, refusals: &[Refusal]) -> Result<(), Error> {
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Bytes> = refusals.iter().map(|one| key_of(flow, &one.key)).collect();
+        self.retrying(async || {
+            let found = self.store.read_many(Table::Exported, &keys).await?;
+            let mut batch = Batch::new();
+            for (key, entry) in keys.iter().zip(found) {
+                let Some(entry) = entry else { continue };
+                let mark = Mark::from_bytes(&entry.value)?;
+                if mark.sure {
+                    let unsure = Mark { sure: false, ..mark };
+                    batch.expect(Table::Exported, key.clone(), Expect::At(entry.revision));
+                    batch.put(Table::Exported, key.clone(), unsure.to_bytes());
+                }
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.commit(batch).await
+        })
+        .await
     }
 
     async fn settle_once(&self, due: &[(Bytes, Mark, Settle)]) -> Result<(), Error> {
