@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
+mod collect;
 mod draft;
 mod export;
 mod import;
@@ -17,6 +18,7 @@ mod progress;
 mod purge;
 mod terms;
 
+pub use collect::Collected;
 pub use export::Exporter;
 pub use import::Importer;
 pub(crate) use jobs::Recorded;

@@ -10,6 +10,7 @@ mod hlc;
 mod load;
 mod markings;
 mod read;
+pub(crate) mod removal;
 mod sight;
 pub(crate) mod stored;
 mod view;

@@ -7,6 +7,8 @@
 
 #[path = "exchange/both.rs"]
 mod both;
+#[path = "exchange/collect.rs"]
+mod collect;
 #[path = "exchange/flow.rs"]
 mod flow;
 #[path = "exchange/jobs.rs"]

@@ -209,6 +209,17 @@ impl Progress {
         known.collect()
     }
 
+    /// Whether a stream is open and nothing is waiting in it.
+    pub(super) fn is_settled(
+        &self,
+        connection: ConnectionId,
+        object_type: &str,
+        direction: Direction,
+    ) -> bool {
+        let stream = self.of(connection, object_type, direction);
+        stream.open > 0 && stream.settled
+    }
+
     fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
         let key = (connection, object_type.to_owned(), direction);
         self.lock().get(&key).copied().unwrap_or_default()
