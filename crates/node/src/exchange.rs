@@ -24,6 +24,7 @@ pub use import::Importer;
 pub(crate) use jobs::Recorded;
 pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
+pub(crate) use position::Sealer;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.

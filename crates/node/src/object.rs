@@ -14,12 +14,14 @@ pub(crate) mod removal;
 mod sight;
 pub(crate) mod stored;
 mod view;
+mod watch;
 
 pub use conflict::ConflictView;
 pub use edit::Edits;
 pub use load::{Content, Line, Load, LoadHeader, LoadProgress, Rejection};
 pub use read::ObjectPage;
 pub use view::{Named, ObjectView, SourceView};
+pub use watch::{ObjectWatch, Since, Told, WatchEvent, WatchRequest};
 
 pub(crate) use hlc::WriteClock;
 

@@ -10,5 +10,7 @@ mod edits;
 mod loads;
 #[path = "data/reads.rs"]
 mod reads;
+#[path = "data/watch.rs"]
+mod watch;
 #[path = "data/world.rs"]
 mod world;

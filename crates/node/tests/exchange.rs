@@ -23,5 +23,7 @@ mod pair;
 mod refused;
 #[path = "exchange/terms.rs"]
 mod terms;
+#[path = "exchange/watch.rs"]
+mod watch;
 #[path = "exchange/world.rs"]
 mod world;
