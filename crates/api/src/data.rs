@@ -3,3 +3,4 @@
 mod load;
 mod object;
 mod ontology;
+mod watch;

@@ -5,6 +5,7 @@ mod load;
 mod rows;
 mod value;
 mod view;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     },
     /// Counts live objects
     Count(Type),
+    /// Tells of changes as they happen, one line each, until it is interrupted
+    Watch(watch::Watch),
     /// Lists values that lost against a concurrent edit
     Conflicts {
         /// Name or id of the space
@@ -129,6 +132,7 @@ impl Command {
                 page_token,
             } => list::objects(app, of, limit, page_token).await,
             Command::Count(of) => count(app, of).await,
+            Command::Watch(watch) => watch.run(app).await,
             Command::Conflicts { space } => list::conflicts(app, space).await,
             Command::Resolve { conflict, keep } => app.shown_object(app.resolve(conflict, keep).await?),
             Command::SetSecurity { object, security } => {

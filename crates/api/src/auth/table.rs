@@ -13,6 +13,7 @@ pub fn action_of(path: &str) -> Option<Action> {
         "admin.v1.PrincipalService" => principal(method),
         "admin.v1.SpaceService" => space(method),
         "peering.v1.ConnectionService" => connection(method),
+        "peering.v1.JobService" => job(method),
         "peering.v1.LinkService" => link(method),
         "peering.v1.MappingService" => mapping(method),
         "peering.v1.ParkedService" => parked(method),
@@ -109,6 +110,11 @@ rows! { link:
     "ListKnocks" => LinkKnocks,
 }
 
+rows! { job:
+    "ListJobs" => JobList,
+    "GetJob" => JobShow,
+}
+
 rows! { mapping:
     "ShareTypes" => MappingShare,
     "UnshareType" => MappingUnshare,
@@ -131,6 +137,7 @@ rows! { object:
     "GetObject" => ObjectRead,
     "ListObjects" => ObjectList,
     "CountObjects" => ObjectCount,
+    "WatchObjects" => ObjectWatch,
     "SetObjectSecurity" => ObjectSetSecurity,
     "ListConflicts" => ObjectConflicts,
     "ResolveConflict" => ObjectResolve,
