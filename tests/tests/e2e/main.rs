@@ -10,4 +10,5 @@ mod operations;
 mod policies;
 mod process;
 mod story;
+mod watching;
 mod world;
