@@ -7,7 +7,8 @@
 //! - It was written here at least `tombstone_age_min` ago, by the order of the feed and not by anybody's clock.
 //! - Whoever may have the object from here has acknowledged this very tombstone, under the terms of now: of each
 //!   connection that is not over, the mark of the object says that this state was sent and taken, and the export has been
-//!   acknowledged past its place. Whoever has no mark was never told of the object.
+//!   acknowledged past its place; or the connection itself brought this state. Where there is no mark nobody was told of the
+//!   object, unless the connection brought it, or may have brought the same copy by a longer way.
 //! - Whatever could come in under the same type has come in: each import into it is caught up, at this moment or at one
 //!   after the tombstone's age began. What a peer wrote before it knew of the deletion is here, and was merged into it.
 //! - It is not the last change of its feed, whose sequence says that a position is not from the future.

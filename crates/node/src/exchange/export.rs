@@ -88,7 +88,7 @@ impl Exporter {
         };
         let object_type = &flow.object_type;
         let beginning = Beginning { cause, object_type };
-        Ok(Exporter {
+        let exporter = Exporter {
             world: node.work().and(node.store.watch(&Topic::Table(Table::Meta))),
             feed: node.store.watch(&Topic::Feed(feed)),
             ending: node.progress.opened(node, &flow, Direction::Export, beginning),
@@ -104,7 +104,10 @@ impl Exporter {
             unsettled: Unsettled::default(),
             terms: None,
             stale: true,
-        })
+        };
+        // An importer that stands further back than it did has lost what it acknowledged since.
+        exporter.report();
+        Ok(exporter)
     }
 
     /// The next batch. Waits until there is something to send and it may be sent. May be cancelled and called again.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use peerd_core::peering::Imported;
-use peerd_node::exchange::{Change, Collected};
+use peerd_node::exchange::{Change, Collected, Exporter};
 use peerd_node::object::{Content, Line, LoadHeader};
 use peerd_store::Table;
 use peerd_testkit::Party;
 
-use crate::world::{World, at, count, create, drain, edit, name, ready};
+use crate::world::{World, at, count, create, drain, edit, name, peer, ready};
 
 const DAY: Duration = Duration::from_hours(25);
 
@@ -150,6 +150,21 @@ async fn an_acknowledgement_is_remembered_over_a_restart() {
     world.pair.clock.advance(DAY);
     world.back().await;
     assert_eq!(collected(&world.pair.a).await, 1, "b need not be there");
+}
+
+#[tokio::test]
+async fn an_importer_that_was_set_back_has_not_passed_what_it_once_acknowledged() {
+    let world = deleted().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    let before = world.importer(a, b).await.position().clone();
+    another(&world).await;
+    a_day_later(&world).await;
+    world.back().await;
+    let set_back = Exporter::open(a.node(), &peer(a, b).await, world.flow(), before).await;
+    assert_eq!(collected(a).await, 0);
+    drop(set_back);
+    assert_eq!(collected(a).await, 0, "nor when it is away again");
+    assert!(is_remembered(a, "EWR").await);
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ struct Holder {
     revision: Revision,
     /// Up to where its export is acknowledged under the terms of now.
     passed: u64,
+    /// Whether objects of the type have come over it.
+    imports: bool,
 }
 
 /// A tombstone of a page, with its marks in the order of the holders.
@@ -72,7 +74,10 @@ impl Node {
                 .collect_page(feed, &holders, tombstones, &mut record, &mut revision)
                 .await?;
             done.add(page);
-            tokio::time::sleep(PAUSE).await;
+            if page.tombstones > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            tokio::task::yield_now().await;
         }
         let mut batch = Batch::new();
         batch.replace(&record, revision)?;
@@ -164,9 +169,9 @@ impl Node {
             if record.stage.is_final() || !joined {
                 continue;
             }
-            if !self.has_come_in(&record, &name, since).await? {
+            let Some(imports) = self.come_in(&record, &name, since).await? else {
                 return Ok(None);
-            }
+            };
             let flow = Flow {
                 connection: record.id,
                 object_type: feed.object_type.clone(),
@@ -175,18 +180,19 @@ impl Node {
                 passed: self.passed(&flow).await?,
                 flow,
                 revision,
+                imports,
             });
         }
         Ok(Some(holders))
     }
 
-    /// Whether everything that a connection brought into a type before this time is here.
-    async fn has_come_in(
+    /// Whether a connection brings anything into a type; `None` when what it brought before this time may not be here.
+    async fn come_in(
         &self,
         connection: &Connection,
         local_type: &ApiName,
         since: Time,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<bool>, Error> {
         let id = connection.id;
         let mut remote_types: Vec<String> = Vec::new();
         if connection.is_flowing()
@@ -197,6 +203,7 @@ impl Node {
             let imports = imports.filter(|(_, import)| import.mapping.local_type == *local_type);
             remote_types.extend(imports.map(|(name, _)| name.as_str().to_owned()));
         }
+        let mut imports = false;
         for found in self.store.all::<ImportCursor>(&ImportCursor::prefix(id)).await? {
             let cursor = found.record;
             if cursor.local_type != local_type.as_str() {
@@ -208,12 +215,13 @@ impl Node {
             let caught_up = settled || cursor.caught_up && cursor.at > since;
             // What is halted has not passed, however it stood.
             if !connection.is_flowing() || !caught_up {
-                return Ok(false);
+                return Ok(None);
             }
+            imports = true;
             remote_types.retain(|name| *name != cursor.remote_type);
         }
-        // What may come and never did, because nothing was ever asked for.
-        Ok(remote_types.is_empty())
+        // One is left when it may come and was never asked for.
+        Ok(remote_types.is_empty().then_some(imports))
     }
 
     /// Up to where an export is acknowledged, if that was under the terms of now.
@@ -301,11 +309,17 @@ impl Node {
 
 /// Whether a connection has this very state, because it took it or brought it, or never had anything of the object.
 fn has_passed(holder: &Holder, mark: Option<&Entry>, found: &Found<Stored>) -> Result<bool, Error> {
-    let Some(mark) = mark else { return Ok(true) };
     let Found { record, revision } = found;
-    if record.clean && record.provenance.via == Some(holder.flow.connection) {
+    let brought = record.provenance.via == Some(holder.flow.connection);
+    if brought && record.clean {
         return Ok(true);
     }
+    let Some(mark) = mark else {
+        // Whoever brought it has it. So may another that brings objects of the type: of a copy, it is only known which way
+        // was the shortest. An object of our own that came as well has a mark.
+        let may_have = brought || holder.imports && record.provenance.is_imported();
+        return Ok(!may_have);
+    };
     let mark = Mark::from_bytes(&mark.value)?;
     Ok(mark.sure && mark.sequence == revision.0 && holder.passed >= revision.0)
 }
