@@ -133,7 +133,14 @@ async fn a_deletion_that_was_collected_meanwhile_is_told_until_that_is_long_ago(
     world.pair.clock.advance(Duration::from_hours(25));
     collect().await;
     world.pair.clock.advance(Duration::from_hours(25));
+    let mut slow = watch(a, Since::Token(token.clone()), true).await.unwrap();
     assert_eq!(collect().await.removals, 2);
+    let ended = slow.next().await.unwrap_err();
+    assert_eq!(
+        ended.reason(),
+        Reason::ResumeTokenOutdated,
+        "it took nothing for too long"
+    );
     let refused = watch(a, Since::Token(token), true).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::ResumeTokenOutdated);
     let mut anew = watch(a, Since::Now, true).await.unwrap();

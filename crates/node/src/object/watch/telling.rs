@@ -43,6 +43,10 @@ impl ObjectWatch {
             .await?;
         let keys: Vec<Bytes> = changes.iter().map(|change| change.key.clone()).collect();
         let objects = store.read_many(Table::Objects, &keys).await?;
+        if place.removals < self.node.removals_forgotten_to(&feed).await? {
+            // It was not taken for so long that notes of removals went unseen.
+            return Err(super::outdated());
+        }
         let moved = !changes.is_empty() || !gone.is_empty();
         for change in gone {
             self.tell_removal(name, &feed, &change).await?;
