@@ -160,6 +160,8 @@ impl Node {
             _permit: permit,
         };
         watch.begin(&since).await?;
+        // What changed before it was watched for is seen here.
+        watch.recheck().await?;
         Ok(watch)
     }
 }

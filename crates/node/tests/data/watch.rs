@@ -305,6 +305,21 @@ async fn b049_a_watch_ends_when_its_caller_may_no_more_or_sees_otherwise() {
 }
 
 #[tokio::test]
+async fn b049_a_watch_ends_with_the_role_that_allowed_it() {
+    let world = World::new().await;
+    let (node, admin) = (&world.it.node, &world.admin);
+    let officer = world.principal("olaf", Role::SecurityOfficer).await;
+    node.add_space_manager(admin, SPACE, "olaf").await.unwrap();
+    let mut watching = watch(&world, &officer, all(Since::Now)).await.unwrap();
+    create(&world, "EWR").await;
+    assert_eq!(next_words(&mut watching), [".", "EWR="]);
+    create(&world, "JFK").await;
+    node.remove_space_manager(admin, SPACE, "olaf").await.unwrap();
+    let ended = watching.next().await.unwrap_err();
+    assert_eq!(ended.reason(), Reason::RoleInsufficient);
+}
+
+#[tokio::test]
 async fn a_type_that_the_ontology_gets_later_is_watched_too() {
     let world = World::new().await;
     let mut watching = watch(&world, &world.admin, all(Since::Now)).await.unwrap();
