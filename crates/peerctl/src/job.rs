@@ -195,3 +195,44 @@ impl From<pb::Job> for Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_shows_its_words_counts_and_error() {
+        let job = pb::Job {
+            job_id: "job_1".into(),
+            r#type: "airport".into(),
+            direction: pb::JobDirection::Import.into(),
+            payload: pb::JobPayload::Data.into(),
+            cause: pb::JobCause::Bootstrap.into(),
+            status: pb::JobStatus::Failed.into(),
+            started_at: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
+            applied: 7,
+            error_reason: "PEER_UNREACHABLE".into(),
+            error: "the other side ended the stream".into(),
+            ..pb::Job::default()
+        };
+        let shown = serde_json::to_value(Job::from(job)).expect("json");
+        for (field, value) in [
+            ("job_id", json!("job_1")),
+            ("type", json!("airport")),
+            ("direction", json!("import")),
+            ("payload", json!("data")),
+            ("cause", json!("bootstrap")),
+            ("status", json!("failed")),
+            ("started_at", json!("1970-01-01T00:00:00Z")),
+            ("ended_at", json!(null)),
+            ("applied", json!(7)),
+            ("error_reason", json!("PEER_UNREACHABLE")),
+        ] {
+            assert_eq!(shown[field], value, "{field}");
+        }
+        let fine = serde_json::to_value(Job::from(pb::Job::default())).expect("json");
+        assert_eq!(fine["error"], json!(null));
+    }
+}

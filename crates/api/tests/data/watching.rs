@@ -84,8 +84,8 @@ async fn a_watch_tells_a_snapshot_then_changes_and_goes_on_after_its_token() {
     };
     let mut watching = watch(&world, snapshot).await;
     assert_eq!(next(&mut watching).await, ("EWR".to_owned(), String::new()));
-    let (word, token) = next(&mut watching).await;
-    assert_eq!(word, ".");
+    let (caught_up, token) = next(&mut watching).await;
+    assert_eq!(caught_up, ".");
     create(&world, "JFK").await;
     assert_eq!(next(&mut watching).await.0, "JFK");
     drop(watching);
