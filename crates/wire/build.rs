@@ -16,6 +16,7 @@ const OPERATOR: &[&str] = &[
     "peerd/data/v1/object_service.proto",
     "peerd/data/v1/ontology_service.proto",
     "peerd/peering/v1/connection_service.proto",
+    "peerd/peering/v1/job_service.proto",
     "peerd/peering/v1/link_service.proto",
     "peerd/peering/v1/mapping_service.proto",
     "peerd/peering/v1/parked_service.proto",

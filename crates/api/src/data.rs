@@ -4,3 +4,4 @@ mod links;
 mod load;
 mod object;
 mod ontology;
+mod watch;

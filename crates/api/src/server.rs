@@ -17,6 +17,7 @@ use peerd_wire::admin::v1::space_service_server::SpaceServiceServer;
 use peerd_wire::data::v1::object_service_server::ObjectServiceServer;
 use peerd_wire::data::v1::ontology_service_server::OntologyServiceServer;
 use peerd_wire::peering::v1::connection_service_server::ConnectionServiceServer;
+use peerd_wire::peering::v1::job_service_server::JobServiceServer;
 use peerd_wire::peering::v1::link_service_server::LinkServiceServer;
 use peerd_wire::peering::v1::mapping_service_server::MappingServiceServer;
 use peerd_wire::peering::v1::parked_service_server::ParkedServiceServer;
@@ -24,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -100,6 +102,8 @@ impl Default for Limits {
 pub struct Api {
     pub(crate) node: Arc<Node>,
     pub(crate) about: Arc<About>,
+    /// Cancelled when the API stops: what would go on for ever ends.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// Says to `grpc.health.v1` whether the daemon serves. Cheap to clone.
@@ -138,7 +142,11 @@ impl ApiServer {
     ) -> (ApiServer, Readiness) {
         let about = Arc::new(about);
         let server = ApiServer {
-            api: Api { node, about },
+            api: Api {
+                node,
+                about,
+                stopping: CancellationToken::new(),
+            },
             limits,
             tls,
             health: HealthReporter::new(),
@@ -148,9 +156,14 @@ impl ApiServer {
         (server, readiness)
     }
 
-    /// Serves until `shutdown` is done, then lets calls under way end.
+    /// Serves until `shutdown` is done, then lets calls under way end and ends those that watch.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let stopping = self.api.stopping.clone();
+        let shutdown = async move {
+            shutdown.await;
+            stopping.cancel();
+        };
         let router = self.builder().add_routes(self.routes()?);
         match self.tls {
             None => router.serve_with_incoming_shutdown(incoming, shutdown).await?,
@@ -198,6 +211,7 @@ impl ApiServer {
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(JobServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(LinkServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MappingServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(MarkingServiceServer::new(api.clone()).max_decoding_message_size(bytes))

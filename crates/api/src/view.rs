@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 
 pub(crate) mod admin;
 pub(crate) mod data;
+pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod ontology;
 pub(crate) mod peering;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "data/watching.rs"]
+mod watching;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 

@@ -181,6 +181,8 @@ uuid_id!(/// The identity of a change feed's history; new after a restore.
     EpochId, "epo_", "epoch id");
 uuid_id!(/// An object that could not be applied and waits for an operator.
     ParkedId, "prk_", "parked id");
+uuid_id!(/// A peering job: one run of one type in one direction.
+    JobId, "job_", "job id");
 uuid_id!(/// A conflict between two concurrent edits of one property.
     ConflictId, "cfl_", "conflict id");
 

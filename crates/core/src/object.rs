@@ -4,6 +4,7 @@
 //! per property, plus the object's life (created, deleted) and its security. [`merge()`] joins two copies of an object;
 //! the module [`merge`](mod@merge) says why any order of deliveries ends in the same bytes.
 
+mod afresh;
 mod clock;
 mod edit;
 pub(crate) mod encoding;

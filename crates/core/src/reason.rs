@@ -189,6 +189,8 @@ reasons! {
     ObjectPurged = "OBJECT_PURGED", Conflict;
     /// Another row of the same load has the same key; the message names its line.
     KeyRepeated = "KEY_REPEATED", Invalid;
+    /// The resume token is not of this stream, or too old, or what the caller may see changed: list the objects again.
+    ResumeTokenOutdated = "RESUME_TOKEN_OUTDATED", Conflict;
 }
 
 impl Reason {

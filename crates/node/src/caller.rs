@@ -45,6 +45,18 @@ impl Node {
         }
     }
 
+    /// The caller as of now, for a call that goes on for long: a principal that was revoked ends what it began.
+    pub(crate) async fn recheck(&self, caller: &Caller) -> Result<Caller, Error> {
+        let refused = || Error::of(Reason::TokenInvalid);
+        let id = caller.principal.id;
+        let found = self.store.find::<Principal>(id.as_bytes()).await?;
+        let principal = found.ok_or_else(refused)?.record;
+        match principal.revoked_at {
+            None => Ok(Caller { principal }),
+            Some(_) => Err(refused()),
+        }
+    }
+
     /// Lets a call pass to where its fields are read, unless its caller may not take the action anywhere. Being listed
     /// as a manager of some space counts. A denial is audited.
     pub async fn admit_call(&self, caller: &Caller, action: Action) -> Result<(), Error> {

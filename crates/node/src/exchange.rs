@@ -4,11 +4,13 @@ use bytes::Bytes;
 use peerd_core::{ConnectionId, Reason};
 
 mod again;
+mod collect;
 mod draft;
 mod export;
 mod import;
 mod intake;
 mod item;
+mod jobs;
 mod marks;
 mod offer;
 mod park;
@@ -22,10 +24,13 @@ mod touched;
 mod walk;
 mod withdraw;
 
+pub use collect::Collected;
 pub use export::Exporter;
 pub use import::Importer;
+pub(crate) use jobs::Recorded;
 pub use park::Retried;
-pub use peerd_store::records::Parked;
+pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
+pub(crate) use position::Sealer;
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod enrollment;
 mod error;
 pub mod exchange;
+pub mod job;
 pub mod link;
 pub mod marking;
 mod names;

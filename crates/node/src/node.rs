@@ -9,7 +9,7 @@ use peerd_core::policy::PolicySet;
 use peerd_core::signature::{PublicKey, Signer, Verifier};
 use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
 use peerd_store::{Batch, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
@@ -19,6 +19,9 @@ use crate::settings::Settings;
 
 /// How often a use-case that lost a race against another write tries again on fresh reads.
 const RACES_MAX: usize = 16;
+
+/// How many streams of object changes run at once: each remembers a little.
+const WATCHES_MAX: usize = 256;
 
 /// What a node stands on.
 #[derive(Clone, Debug)]
@@ -59,8 +62,12 @@ pub struct Node {
     pub(crate) write_clock: WriteClock,
     /// Lifecycle messages refused since the start.
     pub(crate) refused_messages: AtomicU64,
+    /// One permit for each stream of object changes that may run.
+    pub(crate) watches: Arc<Semaphore>,
     pub(crate) certificate: Vec<u8>,
     key: PublicKey,
+    /// What follows from the key: asked about every object.
+    enrollment: EnrollmentId,
 }
 
 impl Node {
@@ -89,7 +96,9 @@ impl Node {
             progress: Progress::default(),
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
+            watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             certificate,
+            enrollment: key.enrollment_id(),
             key,
         };
         node.reload_policies().await;
@@ -98,7 +107,7 @@ impl Node {
 
     /// Who this enrollment is.
     pub fn enrollment_id(&self) -> EnrollmentId {
-        self.key.enrollment_id()
+        self.enrollment
     }
 
     /// The public identity key.

@@ -11,9 +11,11 @@ mod links;
 mod load;
 mod markings;
 mod read;
+pub(crate) mod removal;
 mod sight;
 pub(crate) mod stored;
 mod view;
+mod watch;
 
 pub use conflict::ConflictView;
 pub use edit::Edits;
@@ -21,6 +23,7 @@ pub use links::{End, InvalidPlace, LinkAt, LinkPage, LinkPlace, LinkView, LinksO
 pub use load::{Content, Line, Load, LoadHeader, LoadProgress, Rejection};
 pub use read::ObjectPage;
 pub use view::{Named, ObjectView, SourceView};
+pub use watch::{ObjectWatch, Since, Told, WatchEvent, WatchRequest};
 
 pub(crate) use hlc::WriteClock;
 

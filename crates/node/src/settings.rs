@@ -17,6 +17,8 @@ pub struct Settings {
     pub heartbeat_interval: Duration,
     /// After how much silence a link is down.
     pub silence_max: Duration,
+    /// How long a tombstone is kept at least, once everything else lets it go.
+    pub tombstone_age_min: Duration,
 }
 
 impl Default for Settings {
@@ -28,6 +30,7 @@ impl Default for Settings {
             clock_skew_max: Duration::from_hours(2),
             heartbeat_interval: Duration::from_secs(5),
             silence_max: Duration::from_secs(20),
+            tombstone_age_min: Duration::from_hours(24),
         }
     }
 }

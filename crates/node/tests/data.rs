@@ -12,5 +12,7 @@ mod links;
 mod loads;
 #[path = "data/reads.rs"]
 mod reads;
+#[path = "data/watch.rs"]
+mod watch;
 #[path = "data/world.rs"]
 mod world;

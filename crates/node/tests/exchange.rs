@@ -7,10 +7,14 @@
 
 #[path = "exchange/both.rs"]
 mod both;
+#[path = "exchange/collect.rs"]
+mod collect;
 #[path = "exchange/drift.rs"]
 mod drift;
 #[path = "exchange/flow.rs"]
 mod flow;
+#[path = "exchange/jobs.rs"]
+mod jobs;
 #[path = "exchange/lanes.rs"]
 mod lanes;
 #[path = "exchange/links.rs"]
@@ -29,5 +33,7 @@ mod ring;
 mod terms;
 #[path = "exchange/values.rs"]
 mod values;
+#[path = "exchange/watch.rs"]
+mod watch;
 #[path = "exchange/world.rs"]
 mod world;

@@ -12,8 +12,8 @@ use crate::error::{self, Error};
 use crate::output::Format;
 use crate::settings::{Common, Settings};
 use crate::{
-    audit, classification, connection, enrollment, link, mapping, marking, object, ontology, parked, policy,
-    principal, space,
+    audit, classification, connection, enrollment, job, link, mapping, marking, object, ontology, parked,
+    policy, principal, space,
 };
 
 /// Done.
@@ -66,6 +66,9 @@ enum Command {
     /// Classification levels
     #[command(subcommand)]
     Classification(classification::Command),
+    /// What flowed over connections, run by run
+    #[command(subcommand)]
+    Job(job::Command),
     /// Objects that came and could not be applied
     #[command(subcommand)]
     Parked(parked::Command),
@@ -148,6 +151,7 @@ async fn dispatch(cli: Cli, clock: &dyn Clock) -> Result<u8, Error> {
         Command::Mapping(command) => command.run(&app).await,
         Command::Marking(command) => command.run(&app).await,
         Command::Classification(command) => command.run(&app).await,
+        Command::Job(command) => command.run(&app).await,
         Command::Parked(command) => command.run(&app).await,
         Command::Audit(command) => command.run(&app).await,
     }

@@ -12,6 +12,7 @@ use peerd_wire::admin::v1::space_service_client::SpaceServiceClient;
 use peerd_wire::data::v1::object_service_client::ObjectServiceClient;
 use peerd_wire::data::v1::ontology_service_client::OntologyServiceClient;
 use peerd_wire::peering::v1::connection_service_client::ConnectionServiceClient;
+use peerd_wire::peering::v1::job_service_client::JobServiceClient;
 use peerd_wire::peering::v1::link_service_client::LinkServiceClient;
 use peerd_wire::peering::v1::mapping_service_client::MappingServiceClient;
 use peerd_wire::peering::v1::parked_service_client::ParkedServiceClient;
@@ -78,6 +79,7 @@ services! {
     objects: ObjectServiceClient,
     ontology: OntologyServiceClient,
     connections: ConnectionServiceClient,
+    jobs: JobServiceClient,
     links: LinkServiceClient,
     mappings: MappingServiceClient,
     parked: ParkedServiceClient,

@@ -17,6 +17,7 @@ mod duration;
 mod enrollment;
 mod error;
 mod field;
+mod job;
 mod link;
 mod mapping;
 mod marking;

@@ -6,6 +6,7 @@ mod load;
 mod rows;
 mod value;
 mod view;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Unlink(links::Ends),
     /// Lists the links of an object, of every kind
     Links(links::Links),
+    /// Tells of changes as they happen, one line each, until it is interrupted
+    Watch(watch::Watch),
     /// Lists values that lost against a concurrent edit
     Conflicts {
         /// Name or id of the space
@@ -139,6 +142,7 @@ impl Command {
             Command::Link(ends) => app.shown_object(links::link(app, ends).await?),
             Command::Unlink(ends) => links::unlink(app, ends).await,
             Command::Links(asked) => links::list(app, asked).await,
+            Command::Watch(watch) => watch.run(app).await,
             Command::Conflicts { space } => list::conflicts(app, space).await,
             Command::Resolve { conflict, keep } => app.shown_object(app.resolve(conflict, keep).await?),
             Command::SetSecurity { object, security } => {

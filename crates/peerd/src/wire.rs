@@ -112,6 +112,7 @@ fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
         clock_skew_max: config.limits.clock_skew_max,
         heartbeat_interval: config.limits.heartbeat_interval,
         silence_max: config.limits.silence_max,
+        tombstone_age_min: config.limits.tombstone_age_min,
     }
 }
 
@@ -144,6 +145,22 @@ fn background(
     let soft = tasks.soft().clone();
     tasks.spawn("import removal", async move {
         soft.run_until_cancelled(removing.remove_imports()).await;
+        Ok(())
+    });
+    let recording = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("job records", async move {
+        soft.run_until_cancelled(recording.keep_job_records()).await;
+        // What still runs says how far it came.
+        if let Err(error) = recording.record_jobs().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "jobs not recorded");
+        }
+        Ok(())
+    });
+    let collecting = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("tombstone collection", async move {
+        soft.run_until_cancelled(collecting.keep_collecting()).await;
         Ok(())
     });
     let expiring = Arc::clone(node);

@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 mod admin;
+mod collection;
 mod data;
 mod exchange;
+mod job;
 mod peering;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
+pub use collection::{Collection, Milestone, Removal};
 pub use data::{ConflictEntry, SpaceOntology};
-pub use exchange::{ImportCursor, Mark, Parked, PurgeDue, Shared};
+pub use exchange::{ExportCursor, ImportCursor, Mark, Parked, PurgeDue, Shared};
+pub use job::{Cause, Job, JobCounts, JobFailure, JobStatus, Payload};
 pub use peering::{DialState, Queued, outbox_prefix};
 
 /// An audit fact as the chain keeps it.

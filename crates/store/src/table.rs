@@ -70,7 +70,9 @@ tables! {
     Purges = "purges",
     /// Conflicts between concurrent edits; key: space id, conflict id.
     Conflicts = "conflicts",
-    /// Peering jobs; key: job id.
+    /// How far the collection of tombstones has come; key: feed id.
+    Collections = "collections",
+    /// Peering jobs; key: job id, which begins with half of the connection's.
     Jobs = "jobs",
     /// The audit log; key: sequence. Written by the commit only.
     Audit = "audit",

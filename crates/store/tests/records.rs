@@ -19,8 +19,8 @@ use peerd_core::policy::Policy;
 use peerd_store::Record;
 use peerd_store::record::{decode, encode};
 use peerd_store::records::{
-    ConflictEntry, DialState, ImportCursor, Mark, NamedThing, Parked, PurgeDue, Queued, Shared,
-    SpaceOntology, TokenOwner, decode_fact, encode_fact,
+    Collection, ConflictEntry, DialState, ExportCursor, ImportCursor, Job, Mark, NamedThing, Parked,
+    PurgeDue, Queued, Removal, Shared, SpaceOntology, TokenOwner, decode_fact, encode_fact,
 };
 use serde::de::DeserializeOwned;
 
@@ -37,8 +37,8 @@ macro_rules! records {
 }
 
 records! {
-    ConflictEntry Connection DialState ImportCursor IssuedCode Knock Link Marking NamedThing Parked Policy Principal
-    PurgeDue Queued Shared Space SpaceOntology TokenOwner
+    Collection ConflictEntry Connection DialState ExportCursor ImportCursor IssuedCode Job Knock Link Marking NamedThing
+    Parked Policy Principal PurgeDue Queued Removal Shared Space SpaceOntology TokenOwner
 }
 
 #[test]

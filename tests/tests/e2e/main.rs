@@ -14,4 +14,5 @@ mod ring;
 mod schemas;
 mod security;
 mod story;
+mod watching;
 mod world;

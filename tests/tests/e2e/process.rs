@@ -181,6 +181,26 @@ impl Enrollment {
         peerctl(&format!("http://{}", self.api), token, args)
     }
 
+    /// Runs `peerctl`, which does not end by itself; the lines it prints, until they are dropped.
+    pub(crate) fn stream<A: AsRef<OsStr>>(&self, args: &[A]) -> Lines {
+        let mut child = Command::new(binaries().join("peerctl"))
+            .args(["--endpoint", &format!("http://{}", self.api), "--token-file"])
+            .arg(self.data_dir().join("admin.token"))
+            .args(["-o", "json"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("peerctl runs");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        let (lines, printed) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
+        Lines { child, printed }
+    }
+
     /// Runs `peerctl`, which must succeed; its one JSON document.
     pub(crate) fn ctl<A: AsRef<OsStr> + std::fmt::Debug>(&self, args: &[A]) -> Value {
         let output = self.try_ctl(args);
@@ -245,6 +265,30 @@ impl Enrollment {
             );
             std::thread::park_timeout(Duration::from_millis(50));
         }
+    }
+}
+
+/// What a command prints while it runs, a JSON document on each line.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    child: Child,
+    printed: std::sync::mpsc::Receiver<String>,
+}
+
+impl Iterator for Lines {
+    type Item = Value;
+
+    /// Waits for the next line, within the limit of everything.
+    fn next(&mut self) -> Option<Value> {
+        let line = self.printed.recv_timeout(LIMIT).ok()?;
+        Some(serde_json::from_str(&line).expect("one JSON document on a line"))
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

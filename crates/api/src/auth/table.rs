@@ -13,6 +13,7 @@ pub fn action_of(path: &str) -> Option<Action> {
         "admin.v1.PrincipalService" => principal(method),
         "admin.v1.SpaceService" => space(method),
         "peering.v1.ConnectionService" => connection(method),
+        "peering.v1.JobService" => job(method),
         "peering.v1.LinkService" => link(method),
         "peering.v1.MappingService" => mapping(method),
         "peering.v1.ParkedService" => parked(method),
@@ -110,6 +111,11 @@ rows! { link:
     "ListKnocks" => LinkKnocks,
 }
 
+rows! { job:
+    "ListJobs" => JobList,
+    "GetJob" => JobShow,
+}
+
 rows! { mapping:
     "ShareTypes" => MappingShare,
     "UnshareType" => MappingUnshare,
@@ -135,6 +141,7 @@ rows! { object:
     "LinkObjects" => ObjectLink,
     "UnlinkObjects" => ObjectUnlink,
     "ListObjectLinks" => ObjectLinks,
+    "WatchObjects" => ObjectWatch,
     "SetObjectSecurity" => ObjectSetSecurity,
     "ListConflicts" => ObjectConflicts,
     "ResolveConflict" => ObjectResolve,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt as _;
 use peerd_core::ConflictId;
 use peerd_core::object::Keep;
 use peerd_core::security::Security;
@@ -12,6 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::links;
 use super::load::{self, Answers};
+use super::watch;
 use crate::refuse::{field, opened, told};
 use crate::server::Api;
 use crate::view::data as view;
@@ -138,6 +140,19 @@ impl ObjectService for Api {
         let of = parse::reference("object_type", &object_type)?;
         let count = self.node.count_objects(&caller, space, of).await.map_err(told)?;
         Ok(Response::new(pb::CountObjectsResponse { count }))
+    }
+
+    type WatchObjectsStream = watch::Watching;
+
+    async fn watch_objects(
+        &self,
+        request: Request<pb::WatchObjectsRequest>,
+    ) -> Result<Response<watch::Watching>, Status> {
+        let (caller, message) = opened(request)?;
+        let watch = self.node.watch_objects(&caller, watch::read(message)?).await;
+        let answers = watch::answers(watch.map_err(told)?);
+        let stopping = self.stopping.clone().cancelled_owned();
+        Ok(Response::new(answers.take_until(stopping).boxed()))
     }
 
     async fn set_object_security(

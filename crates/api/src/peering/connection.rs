@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use peerd_core::ConnectionId;
 use peerd_core::peering::{DataTypes, Decision, Flow, Imported, Remark};
 use peerd_core::security::Security;
@@ -224,9 +225,9 @@ impl ConnectionService for Api {
         let only = (!connection_id.is_empty())
             .then(|| id(&connection_id))
             .transpose()?;
-        Ok(Response::new(
-            watch::start(Arc::clone(&self.node), caller, only).await?,
-        ))
+        let states = watch::start(Arc::clone(&self.node), caller, only).await?;
+        let stopping = self.stopping.clone().cancelled_owned();
+        Ok(Response::new(states.take_until(stopping).boxed()))
     }
 
     async fn set_data_types(

@@ -3,6 +3,7 @@
 
 mod admin;
 mod denied;
+mod jobs;
 mod roles;
 mod tls;
 mod transport;

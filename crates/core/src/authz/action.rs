@@ -115,6 +115,7 @@ actions! {
     ObjectLink = "object link":                                    ALL      NO     OWN    OWN     NO;
     ObjectUnlink = "object unlink":                                ALL      NO     OWN    OWN     NO;
     ObjectLinks = "object links":                                  ALL      NO     OWN    OWN    OWN;
+    ObjectWatch = "object watch":                                  ALL      NO     OWN    OWN    OWN;
     ObjectSetSecurity = "object set-security":                     ALL      NO     OWN     NO     NO;
     ObjectConflicts = "object conflicts":                          ALL      NO     OWN    OWN     NO;
     ObjectResolve = "object resolve":                              ALL      NO     OWN    OWN     NO;

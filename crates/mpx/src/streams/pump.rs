@@ -19,6 +19,17 @@ pub(super) type Arriving<T> = BoxStream<'static, Result<T, Refusal>>;
 /// Sends batches until something ends the stream; `progress` is told of each acknowledgement.
 pub(super) async fn export(
     mut exporter: Exporter,
+    acks: Arriving<Ack>,
+    batches: mpsc::Sender<Batch>,
+    progress: impl FnMut() + Send,
+) -> Refusal {
+    let end = send(&mut exporter, acks, batches, progress).await;
+    exporter.broke(end.reason, &end.message);
+    end
+}
+
+async fn send(
+    exporter: &mut Exporter,
     mut acks: Arriving<Ack>,
     batches: mpsc::Sender<Batch>,
     mut progress: impl FnMut() + Send,
@@ -59,6 +70,17 @@ pub(super) async fn export(
 /// Applies batches, one after the other, until something ends the stream.
 pub(super) async fn import(
     mut importer: Importer,
+    batches: Arriving<Batch>,
+    acks: mpsc::Sender<Ack>,
+    progress: impl FnMut() + Send,
+) -> Refusal {
+    let end = take(&mut importer, batches, acks, progress).await;
+    importer.broke(end.reason, &end.message);
+    end
+}
+
+async fn take(
+    importer: &mut Importer,
     mut batches: Arriving<Batch>,
     acks: mpsc::Sender<Ack>,
     mut progress: impl FnMut() + Send,

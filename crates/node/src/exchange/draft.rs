@@ -16,7 +16,7 @@ const ITEMS_MAX: usize = 500;
 /// When a batch has so many bytes it is full; only one that has a single item is larger.
 const BYTES_FULL: usize = 1 << 20;
 /// So many places are looked at before the policies are asked again, when nothing of them goes.
-const LOOK_MAX: usize = 4_096;
+const LOOK_MAX: u64 = 4_096;
 
 /// One object on the way into a batch.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Draft {
     pub(super) marks: Vec<Marked>,
     pub(super) poison: Vec<Poison>,
     /// How many places of the walk were looked at.
-    looked_at: usize,
+    pub(super) looked_at: u64,
     bytes: usize,
 }
 
@@ -73,7 +73,7 @@ impl Draft {
     /// Whether the mark of a candidate decides about it.
     pub(super) fn needs_mark(&self, candidate: &Candidate) -> bool {
         match candidate.offer {
-            Offer::Send(_) => candidate.sequence <= self.at.floor,
+            Offer::Send(_) | Offer::SendBack(_) => candidate.sequence <= self.at.floor,
             Offer::SendToHolders(_) | Offer::Withhold => true,
             Offer::Nothing | Offer::TooLarge => false,
         }
@@ -87,7 +87,9 @@ impl Draft {
     /// Takes in one place of the walk. Answers whether there was room; if not, nothing was taken in.
     pub(super) fn add(&mut self, terms: &ExportTerms, candidate: Candidate, mark: Option<Mark>) -> bool {
         let bytes = match &candidate.offer {
-            Offer::Send(bytes) | Offer::SendToHolders(bytes) => bytes.len() + candidate.key.len(),
+            Offer::Send(bytes) | Offer::SendToHolders(bytes) | Offer::SendBack(bytes) => {
+                bytes.len() + candidate.key.len()
+            }
             _ => 0,
         };
         if self.items.len() == ITEMS_MAX || !self.items.is_empty() && self.bytes + bytes > BYTES_FULL {
@@ -103,10 +105,13 @@ impl Draft {
         let is_known = mark.is_some_and(|mark| is_known(mark, sequence, terms));
         match offer {
             // What did not change, and is there in these words, need not be said again.
-            Offer::Send(_) | Offer::SendToHolders(_) if sequence <= self.at.floor && is_known => {}
+            Offer::Send(_) | Offer::SendToHolders(_) | Offer::SendBack(_)
+                if sequence <= self.at.floor && is_known => {}
             Offer::Send(bytes) => self.send(terms, (sequence, key, place), bytes, mark),
+            // That a deletion was told must be known for certain, before it is forgotten here.
+            Offer::SendBack(bytes) => self.send(terms, (sequence, key, place), bytes, None),
             Offer::SendToHolders(bytes) if mark.is_some() => {
-                self.send(terms, (sequence, key, place), bytes, mark);
+                self.send(terms, (sequence, key, place), bytes, None);
             }
             Offer::Withhold => self.retract(key, place, mark),
             Offer::TooLarge => self.poison.push(Poison {

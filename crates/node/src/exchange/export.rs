@@ -13,11 +13,12 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use peerd_core::Reason;
 use peerd_core::policy::{self, Direction, Permit};
-use peerd_store::records::Mark;
+use peerd_store::records::{Cause, Mark};
 use peerd_store::{Entry, Table, Topic};
 use tokio::sync::watch;
 
 use super::draft::{Candidate, Draft};
+use super::jobs::Beginning;
 use super::marks::{self, Renewed, Unsettled};
 use super::offer::offer;
 use super::planned::{Plan, Planned};
@@ -63,7 +64,7 @@ pub struct Exporter {
     stale: bool,
     world: Work,
     feed: watch::Receiver<u64>,
-    _ending: Ending,
+    ending: Ending,
 }
 
 /// What came of a look at one more page.
@@ -95,20 +96,22 @@ impl Exporter {
             Some(revision) => revision.0,
             None => node.store.head(&feed).await?.0,
         };
-        let at = match sealer.open(&flow, &position) {
-            Some(at) if at.is_within(revision) => at,
-            None if position.0.is_empty() => Standpoint::default(),
+        let (at, cause) = match sealer.open(&flow, &position) {
+            Some(at) if at.is_within(revision) => (at, Cause::Resume),
+            None if position.0.is_empty() => (Standpoint::default(), Cause::Bootstrap),
             _ => {
                 let (connection, object_type) = (flow.connection, &flow.object_type);
                 tracing::warn!(%connection, object_type, "foreign position: sending everything again");
                 node.progress.resynced(&flow);
-                Standpoint::default()
+                (Standpoint::default(), Cause::Resync)
             }
         };
-        Ok(Exporter {
+        let object_type = &flow.object_type;
+        let beginning = Beginning { cause, object_type };
+        let exporter = Exporter {
             world: node.work().and(node.store.watch(&Topic::Table(Table::Meta))),
             feed: node.store.watch(&Topic::Feed(feed)),
-            _ending: node.progress.opened(node, &flow, Direction::Export),
+            ending: node.progress.opened(node, &flow, Direction::Export, beginning),
             node: Arc::clone(node),
             peer: *peer,
             flow,
@@ -126,7 +129,10 @@ impl Exporter {
             planned: Planned::default(),
             terms: None,
             stale: true,
-        })
+        };
+        // An importer that stands further back than it did has lost what it acknowledged since.
+        exporter.report();
+        Ok(exporter)
     }
 
     /// The next batch. Waits until there is something to send and it may be sent. May be cancelled and called again.
@@ -168,10 +174,17 @@ impl Exporter {
             tracing::info!(%connection, %reason, "the other side parked an object");
         }
         self.node.settle(&mut self.unsettled, ack.number).await?;
+        self.renewed.forget(&self.flow, &ack.refusals);
+        self.node.doubt(&self.flow, &ack.refusals).await?;
         self.outstanding.retain(|number, _| *number > ack.number);
-        self.node.progress.acknowledged(&self.flow, self.node.now());
+        self.node.progress.acknowledged(&self.flow, &ack, self.node.now());
         self.report();
         Ok(())
+    }
+
+    /// Says why the stream ends, unless somebody ends it from outside.
+    pub fn broke(&mut self, reason: Reason, told: &str) {
+        self.ending.broke(reason, told);
     }
 
     async fn refresh(&mut self) -> Result<(), Error> {
@@ -185,6 +198,9 @@ impl Exporter {
             self.rewind();
         }
         if let Some(terms) = terms.as_ref().filter(|terms| terms.digest != self.at.0.terms) {
+            if self.at.0.terms != Standpoint::default().terms {
+                self.node.progress.terms_changed(&self.flow, self.node.now());
+            }
             let walk = Walk::Scan {
                 from: self.node.store.head(&terms.feed).await?.0,
                 after: String::new(),
@@ -235,8 +251,12 @@ impl Exporter {
             return Ok(Look::Written);
         }
         let (last, head) = (page.last, page.head);
+        let few = candidates.len() <= LOOK_UP_MAX;
+        let matters = candidates.iter().filter(|one| few || draft.needs_mark(one));
+        let places: Vec<Bytes> = matters.map(|one| one.place.clone()).collect();
         self.draft = Some(draft);
-        let marks = self.look_up(&candidates).await?;
+        let found = self.node.store.read_many(Table::Exported, &places).await?;
+        let marks = looked_up(&candidates, &places, found)?;
         self.page = None;
         let Some(mut draft) = self.draft.take() else {
             return Ok(Look::More);
@@ -281,27 +301,9 @@ impl Exporter {
         page.rows.iter().map(candidate).collect()
     }
 
-    /// The marks of these, where they decide, or where they are few.
-    async fn look_up(&self, candidates: &[Candidate]) -> Result<Vec<Option<Mark>>, Error> {
-        let few = candidates.len() <= LOOK_UP_MAX;
-        let matters =
-            |one: &&Candidate| few || self.draft.as_ref().is_some_and(|draft| draft.needs_mark(one));
-        let places: Vec<Bytes> = candidates
-            .iter()
-            .filter(matters)
-            .map(|one| one.place.clone())
-            .collect();
-        let found = self.node.store.read_many(Table::Exported, &places).await?;
-        let mut found = places.into_iter().zip(found).peekable();
-        let mark = |one: &Candidate| match found.next_if(|(place, _)| *place == one.place) {
-            Some((_, entry)) => marks::read(entry.as_ref()),
-            None => Ok(None),
-        };
-        candidates.iter().map(mark).collect()
-    }
-
     /// Plans a batch, unless it says nothing.
     async fn keep(&mut self, mut draft: Draft, last: bool) {
+        self.node.progress.walked(&self.flow, draft.looked_at);
         let speaks = !draft.items.is_empty() || last && !self.at.1;
         self.at = (draft.at.clone(), last || !speaks && self.at.1);
         let mut batch = peerd_store::Batch::new();
@@ -333,15 +335,17 @@ impl Exporter {
         self.outstanding.insert(self.number, draft.told.walk.reached());
         self.unsettled.wait(self.number, draft.marks);
         let cursor = self.sealer.seal(&self.flow, &draft.told);
-        self.report();
-        Some(Batch {
+        let batch = Batch {
             number: self.number,
             previous: std::mem::replace(&mut self.told, cursor.clone()),
             cursor,
             sharing_revision,
             items: draft.items,
             caught_up: last,
-        })
+        };
+        self.node.progress.sent(&self.flow, &batch, self.node.now());
+        self.report();
+        Some(batch)
     }
 
     /// Without terms or a permit the feed does not matter.
@@ -371,6 +375,23 @@ impl Exporter {
             None => handed.walk.reached(),
         };
         let settled = self.outstanding.is_empty() && self.planned.is_empty() && *told_end;
-        self.node.progress.exported(&self.flow, reached, settled);
+        let all = self.outstanding.is_empty();
+        let acknowledged = all.then(|| (handed.terms, handed.walk.reached()));
+        let progress = &self.node.progress;
+        progress.exported(&self.flow, reached, settled, acknowledged);
     }
+}
+
+/// The marks of candidates, from what was found at these places, which are in the same order.
+fn looked_up(
+    candidates: &[Candidate],
+    places: &[Bytes],
+    found: Vec<Option<Entry>>,
+) -> Result<Vec<Option<Mark>>, Error> {
+    let mut found = places.iter().zip(found).peekable();
+    let mark = |one: &Candidate| match found.next_if(|(place, _)| **place == one.place) {
+        Some((_, entry)) => marks::read(entry.as_ref()),
+        None => Ok(None),
+    };
+    candidates.iter().map(mark).collect()
 }

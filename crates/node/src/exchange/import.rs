@@ -7,10 +7,11 @@ use bytes::Bytes;
 use peerd_core::object::{Hlc, ObjectKey};
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_core::{ConnectionId, Reason};
-use peerd_store::records::{ImportCursor, Mark, Parked};
+use peerd_store::records::{Cause, ImportCursor, Mark, Parked};
 use peerd_store::{Batch as Writes, Expect, Found, RecordBatch as _, Records as _, Table, Topic};
 
 use super::intake::{Arrival, Intake, Refused, Taken};
+use super::jobs::{self, Beginning};
 use super::marks;
 use super::park::{self, Poison};
 use super::progress::Ending;
@@ -40,7 +41,7 @@ pub struct Importer {
     stale: bool,
     world: Work,
     last: Option<Ack>,
-    _ending: Ending,
+    ending: Ending,
 }
 
 /// How the position moves with a batch.
@@ -60,11 +61,21 @@ impl Importer {
         let (permit, terms) = node.may_import(&flow).await?;
         node.take_parked(&permit, &flow, &terms).await?;
         let cursor = node.import_cursor(&flow).await?;
+        let begun = cursor.as_ref().filter(|found| !found.record.withdrawn);
+        let other_terms = begun.is_some_and(|found| found.record.terms != terms.digest);
         let position = cursor
             .filter(|found| found.record.terms == terms.digest && !found.record.withdrawn)
             .map(|found| Position(found.record.position.into()));
+        let beginning = Beginning {
+            cause: match &position {
+                Some(_) => Cause::Resume,
+                None if other_terms => Cause::Terms,
+                None => Cause::Bootstrap,
+            },
+            object_type: terms.local.name.as_str(),
+        };
         Ok(Importer {
-            _ending: node.progress.opened(node, &flow, Direction::Import),
+            ending: node.progress.opened(node, &flow, Direction::Import, beginning),
             node: Arc::clone(node),
             flow,
             position: position.unwrap_or_default(),
@@ -117,6 +128,11 @@ impl Importer {
         };
         self.last = Some(ack.clone());
         Ok(ack)
+    }
+
+    /// Says why the stream ends, unless somebody ends it from outside.
+    pub fn broke(&mut self, reason: Reason, told: &str) {
+        self.ending.broke(reason, told);
     }
 
     /// Resolves when this side may no longer import as it did: policy, halt, close, unshared, mapped otherwise.
@@ -233,8 +249,14 @@ impl Node {
             key: one.key.clone(),
             reason: one.reason,
         });
-        let refusals = refusals.collect();
+        let refusals: Vec<Refusal> = refusals.collect();
         self.mark_met(&mut writes, terms, &mut touched).await?;
+        let removed = touched.values().filter(|one| one.goes()).count() as u64;
+        let taken = jobs::Taken {
+            written: touched.values().filter(|one| one.changes()).count() as u64 - removed,
+            removed,
+            parked: refusals.len() as u64,
+        };
         self.write_objects(&mut writes, terms, touched).await?;
         self.unpark_applied(&mut writes, flow, &applied).await?;
         self.park(&mut writes, flow.connection, poison).await?;
@@ -244,6 +266,9 @@ impl Node {
         }
         if !writes.is_empty() {
             self.commit(writes).await?;
+        }
+        if advance.is_some() {
+            self.progress.jobs.took(flow, items, taken, self.now());
         }
         Ok(refusals)
     }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use peerd_store::records::Mark;
 use peerd_store::{Batch, Entry, Expect, Table};
 
-use super::Flow;
 use super::draft::Marked;
+use super::{Flow, Refusal};
 use crate::{Error, Node};
 
 /// What an acknowledgement does to a mark.
@@ -83,6 +83,15 @@ impl Renewed {
     }
 }
 
+impl Renewed {
+    /// Gives up the marks of objects that the other side did not take.
+    pub(super) fn forget(&mut self, flow: &Flow, refusals: &[Refusal]) {
+        for refusal in refusals {
+            self.0.remove(&key_of(flow, &refusal.key));
+        }
+    }
+}
+
 /// The key of an object's mark.
 pub(super) fn key_of(flow: &Flow, primary_key: &str) -> Bytes {
     let mut key = Mark::prefix(flow.connection, &flow.object_type);
@@ -104,6 +113,32 @@ impl Node {
             unsettled.forget(number);
         }
         Ok(())
+    }
+
+    /// Takes note that the other side did not take these objects: their marks say no more than that it may have them.
+    pub(super) async fn doubt(&self, flow: &Flow, refusals: &[Refusal]) -> Result<(), Error> {
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Bytes> = refusals.iter().map(|one| key_of(flow, &one.key)).collect();
+        self.retrying(async || {
+            let found = self.store.read_many(Table::Exported, &keys).await?;
+            let mut batch = Batch::new();
+            for (key, entry) in keys.iter().zip(found) {
+                let Some(entry) = entry else { continue };
+                let mark = Mark::from_bytes(&entry.value)?;
+                if mark.sure {
+                    let unsure = Mark { sure: false, ..mark };
+                    batch.expect(Table::Exported, key.clone(), Expect::At(entry.revision));
+                    batch.put(Table::Exported, key.clone(), unsure.to_bytes());
+                }
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.commit(batch).await
+        })
+        .await
     }
 
     async fn settle_once(&self, due: &[(Bytes, Mark, Settle)]) -> Result<(), Error> {

@@ -17,6 +17,8 @@ pub(super) enum Offer {
     Send(Bytes),
     /// Its deletion goes, in these bytes, to those who have, or had, the object; others have nothing to hear.
     SendToHolders(Bytes),
+    /// Its deletion goes back, in these bytes, to where the object came from.
+    SendBack(Bytes),
     /// It must not go; if the other side may have it, it is retracted.
     Withhold,
     /// There is nothing to say that the other side does not know.
@@ -95,11 +97,13 @@ impl About {
                 Offer::Withhold
             });
         }
-        let is_for_all = !state.is_deleted() || self.theirs;
-        Ok(match sized(item::encode(hops, &part)) {
-            None => Offer::TooLarge,
-            Some(bytes) if is_for_all => Offer::Send(bytes),
-            Some(bytes) => Offer::SendToHolders(bytes),
+        let Some(bytes) = sized(item::encode(hops, &part)) else {
+            return Ok(Offer::TooLarge);
+        };
+        Ok(match (state.is_deleted(), self.theirs) {
+            (false, _) => Offer::Send(bytes),
+            (true, false) => Offer::SendToHolders(bytes),
+            (true, true) => Offer::SendBack(bytes),
         })
     }
 }

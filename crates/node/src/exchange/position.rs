@@ -114,7 +114,7 @@ meta_record!(FeedSecret, b"feed_secret", 1);
 
 /// Makes positions and opens them. It never prints its key.
 #[derive(Clone)]
-pub(super) struct Sealer(FeedSecret);
+pub(crate) struct Sealer(FeedSecret);
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -143,6 +143,44 @@ impl Sealer {
         let body = self.masked(seal, body.to_vec());
         let genuine = self.mac(flow, &body) == *seal;
         genuine.then(|| Standpoint::from_bytes(&body)).flatten()
+    }
+
+    /// Seals bytes that are not a position of a stream; what they are for goes into the seal.
+    pub(crate) fn seal_bytes(&self, purpose: &[u8], body: &[u8]) -> Vec<u8> {
+        let seal = self.mac_bytes(purpose, body);
+        let mut bytes = seal.to_vec();
+        bytes.extend(self.masked_bytes(&seal, body));
+        bytes
+    }
+
+    /// What [`Sealer::seal_bytes`] sealed for this purpose in this epoch; `None` for anything else.
+    pub(crate) fn open_bytes(&self, purpose: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (seal, body) = sealed.split_first_chunk::<SEAL>()?;
+        let body = self.masked_bytes(seal, body);
+        (self.mac_bytes(purpose, &body) == *seal).then_some(body)
+    }
+
+    fn mac_bytes(&self, purpose: &[u8], body: &[u8]) -> [u8; SEAL] {
+        let mac = self
+            .keyed(b"peerd/v1/sealed\0")
+            .chain_update(self.0.epoch.as_bytes())
+            .chain_update((purpose.len() as u64).to_be_bytes())
+            .chain_update(purpose)
+            .chain_update(body);
+        first(&mac.finalize().into_bytes())
+    }
+
+    fn masked_bytes(&self, seal: &[u8; SEAL], body: &[u8]) -> Vec<u8> {
+        let blocks = (0_u64..).zip(body.chunks(32)).flat_map(|(number, block)| {
+            let mask = self.keyed(b"peerd/v1/sealed-mask\0").chain_update(seal);
+            let mask = mask.chain_update(number.to_be_bytes()).finalize().into_bytes();
+            block
+                .iter()
+                .zip(mask)
+                .map(|(byte, mask)| byte ^ mask)
+                .collect::<Vec<u8>>()
+        });
+        blocks.collect()
     }
 
     /// The seal is also the nonce: derived from what it protects, it repeats only where all repeats.
@@ -180,7 +218,7 @@ fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 impl Node {
     /// What seals positions here; made at first use.
-    pub(super) async fn sealer(&self) -> Result<Sealer, Error> {
+    pub(crate) async fn sealer(&self) -> Result<Sealer, Error> {
         self.retrying(async || {
             if let Some(found) = self.store.find::<FeedSecret>(b"feed_secret").await? {
                 return Ok(Sealer(found.record));
@@ -251,6 +289,21 @@ mod tests {
                 assert_eq!(sealer(1).open(&flow("airport"), &Position(short)), None);
             }
         }
+    }
+
+    #[test]
+    fn sealed_bytes_open_for_their_purpose_only() {
+        let body: Vec<u8> = (0..100).collect();
+        let sealed = sealer(1).seal_bytes(b"one", &body);
+        assert_eq!(sealer(1).open_bytes(b"one", &sealed), Some(body));
+        assert_eq!(sealer(1).open_bytes(b"two", &sealed), None);
+        assert_eq!(sealer(2).open_bytes(b"one", &sealed), None, "another epoch");
+        for place in 0..sealed.len() {
+            let mut altered = sealed.clone();
+            altered[place] ^= 1;
+            assert_eq!(sealer(1).open_bytes(b"one", &altered), None, "{place}");
+        }
+        assert_eq!(sealer(1).open_bytes(b"one", &sealed[..15]), None);
     }
 
     #[test]

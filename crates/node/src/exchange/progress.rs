@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use peerd_core::object::Lanes;
 use peerd_core::peering::Connection;
 use peerd_core::policy::Direction;
-use peerd_core::{ConnectionId, Time};
-use peerd_store::records::{ImportCursor, Parked};
+use peerd_core::{ConnectionId, Reason, Time};
+use peerd_store::records::{ImportCursor, JobFailure, Parked};
 use peerd_store::{Records as _, Sequence};
 use tokio::sync::watch;
 
-use super::Flow;
+use super::jobs::{Beginning, Jobs, failure};
+use super::position::Digest;
+use super::{Ack, Batch, Flow};
 use crate::object::stored::feed_of;
 use crate::{Error, Node};
 
@@ -65,6 +67,8 @@ pub(super) struct Stream {
     acknowledged_at: Option<Time>,
     resyncs: u64,
     dropped: Arc<AtomicU64>,
+    /// The last place that everything handed out was acknowledged up to, and the terms it went under.
+    acknowledged: Option<(Digest, u64)>,
 }
 
 /// The progress of every stream of this process.
@@ -74,6 +78,7 @@ pub struct Progress {
     /// What the policies said last.
     decisions: Mutex<BTreeMap<(ConnectionId, Direction), bool>>,
     changes: watch::Sender<u64>,
+    pub(crate) jobs: Jobs,
 }
 
 impl Default for Progress {
@@ -82,6 +87,7 @@ impl Default for Progress {
             streams: Mutex::default(),
             decisions: Mutex::default(),
             changes: watch::Sender::new(0),
+            jobs: Jobs::default(),
         }
     }
 }
@@ -92,10 +98,22 @@ pub(super) struct Ending {
     node: Arc<Node>,
     flow: Flow,
     direction: Direction,
+    number: u64,
+    failure: Option<JobFailure>,
+}
+
+impl Ending {
+    /// The stream broke; otherwise it was ended from outside.
+    pub(super) fn broke(&mut self, reason: Reason, told: &str) {
+        self.failure = Some(failure(reason, told));
+    }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        let (stream, failure) = ((self.direction, self.number), self.failure.take());
+        let (jobs, now) = (&self.node.progress.jobs, self.node.now());
+        jobs.ended(&self.flow, stream, failure, now);
         self.node.progress.update(&self.flow, self.direction, |stream| {
             stream.open = stream.open.saturating_sub(1);
             stream.settled &= stream.open > 0;
@@ -104,7 +122,13 @@ impl Drop for Ending {
 }
 
 impl Progress {
-    pub(super) fn opened(&self, node: &Arc<Node>, flow: &Flow, direction: Direction) -> Ending {
+    pub(super) fn opened(
+        &self,
+        node: &Arc<Node>,
+        flow: &Flow,
+        direction: Direction,
+        beginning: Beginning<'_>,
+    ) -> Ending {
         self.update(flow, direction, |stream| {
             stream.open += 1;
             stream.settled = false;
@@ -113,25 +137,57 @@ impl Progress {
             node: Arc::clone(node),
             flow: flow.clone(),
             direction,
+            number: self.jobs.opened(flow, direction, beginning, node.now()),
+            failure: None,
         }
     }
 
-    /// An exporter walked and was acknowledged up to here; settled when nothing else was waiting.
-    pub(super) fn exported(&self, flow: &Flow, reached: u64, settled: bool) {
+    /// An exporter looked at so many places of its feed.
+    pub(super) fn walked(&self, flow: &Flow, places: u64) {
+        self.jobs.walked(flow, places);
+    }
+
+    /// An exporter hands a batch out.
+    pub(super) fn sent(&self, flow: &Flow, batch: &Batch, now: Time) {
+        self.jobs.sent(flow, batch, now);
+    }
+
+    /// An exporter walked and was acknowledged up to here; settled when nothing else was waiting. `acknowledged` says,
+    /// when no batch is without an answer, under which terms it came how far.
+    pub(super) fn exported(
+        &self,
+        flow: &Flow,
+        reached: u64,
+        settled: bool,
+        acknowledged: Option<(Digest, u64)>,
+    ) {
+        if settled {
+            self.jobs.settled(flow, Direction::Export);
+        }
         self.update(flow, Direction::Export, |stream| {
             stream.reached = reached;
             stream.settled = settled;
+            stream.acknowledged = acknowledged.or(stream.acknowledged);
         });
     }
 
-    pub(super) fn acknowledged(&self, flow: &Flow, now: Time) {
+    pub(super) fn acknowledged(&self, flow: &Flow, ack: &Ack, now: Time) {
+        self.jobs.answered(flow, ack, now);
         self.update(flow, Direction::Export, |stream| {
             stream.acknowledged_at = Some(now);
         });
     }
 
+    /// The terms of an exporter changed while it ran.
+    pub(super) fn terms_changed(&self, flow: &Flow, now: Time) {
+        self.jobs.terms_changed(flow, now);
+    }
+
     /// An importer committed a batch.
     pub(super) fn imported(&self, flow: &Flow, caught_up: bool, now: Time) {
+        if caught_up {
+            self.jobs.settled(flow, Direction::Import);
+        }
         self.update(flow, Direction::Import, |stream| {
             stream.settled = caught_up;
             stream.acknowledged_at = Some(now);
@@ -155,6 +211,28 @@ impl Progress {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let before = decisions.insert((connection, direction), allowed);
         before.unwrap_or(true) != allowed
+    }
+
+    /// How far each export was acknowledged, as this process saw it, and the terms it went under.
+    pub(crate) fn acknowledgements(&self) -> Vec<(ConnectionId, String, Digest, u64)> {
+        let streams = self.lock();
+        let exports = streams.iter().filter(|((.., way), _)| *way == Direction::Export);
+        let known = exports.filter_map(|((connection, name, _), stream)| {
+            let (terms, place) = stream.acknowledged?;
+            Some((*connection, name.clone(), terms, place))
+        });
+        known.collect()
+    }
+
+    /// Whether a stream is open and nothing is waiting in it.
+    pub(super) fn is_settled(
+        &self,
+        connection: ConnectionId,
+        object_type: &str,
+        direction: Direction,
+    ) -> bool {
+        let stream = self.of(connection, object_type, direction);
+        stream.open > 0 && stream.settled
     }
 
     pub(super) fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use peerd_core::peering::Connection;
 use peerd_core::{ConnectionId, SpaceId};
-use peerd_store::records::{ImportCursor, Parked, PurgeDue};
+use peerd_store::records::{ImportCursor, Job, Parked, PurgeDue};
 use peerd_store::{
     Batch, Expect, FeedId, Found, Range, RecordBatch as _, Records as _, Revision, Table, Topic,
 };
@@ -64,12 +64,13 @@ impl Node {
         for due in self.store.all::<PurgeDue>(&[]).await? {
             self.purge_imported(&due).await?;
         }
-        for cursor in self.store.all::<ImportCursor>(&[]).await? {
-            self.remove_withdrawn(cursor).await?;
-        }
         for connection in self.store.all::<Connection>(&[]).await? {
+            let id = connection.record.id;
+            for cursor in self.store.all::<ImportCursor>(&ImportCursor::prefix(id)).await? {
+                self.remove_withdrawn(cursor).await?;
+            }
             if connection.record.stage.is_final() {
-                self.forget(connection.record.id).await?;
+                self.forget(id).await?;
             }
         }
         Ok(())
@@ -85,6 +86,7 @@ impl Node {
             (Table::Sharing, of_id.clone(), PAGE),
             (Table::Cursors, of_id.clone(), PAGE),
             (Table::Exported, of_id, PAGE),
+            (Table::Jobs, Job::prefix(id), PAGE),
             records,
             bytes,
         ] {

@@ -92,6 +92,11 @@ impl Touched {
         Ok(now.filter(|stored| !stored.state.is_hollow()))
     }
 
+    /// Whether something became of it.
+    pub(super) fn changes(&self) -> bool {
+        !matches!(self.now, Now::AsRead)
+    }
+
     /// Whether the copy that was here goes.
     pub(super) fn goes(&self) -> bool {
         matches!(self.now, Now::Other(None))

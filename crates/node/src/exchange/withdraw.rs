@@ -10,7 +10,8 @@ use peerd_store::records::Mark;
 use peerd_store::{Batch, Found, Records as _, Table};
 
 use super::{Flow, marks};
-use crate::object::stored::{Stored, put_in_feed, remove_from_feed};
+use crate::object::removal;
+use crate::object::stored::{Stored, feed_of, put_in_feed, remove_from_feed};
 use crate::{Error, Node};
 
 impl Node {
@@ -36,6 +37,7 @@ impl Node {
         if !self.went_on(key, onward).await? {
             return remove_from_feed(batch, space, key, before);
         }
+        removal::note(batch, &feed_of(space, key.object_type()), key, before)?;
         let empty = ObjectState::blank(self.tick().await?, self.enrollment_id());
         put_in_feed(batch, space, key, &Stored::own(empty), Some(before))
     }

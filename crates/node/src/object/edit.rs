@@ -140,8 +140,12 @@ impl Node {
         self.retrying(|| async {
             let before = self.stored(space.id, &key).await?;
             let (hlc, me) = (self.tick().await?, self.enrollment_id());
-            let known = before.as_ref().map(|found| found.record.clone());
-            let mut after = known.unwrap_or_else(|| Stored::own(ObjectState::blank(hlc, me)));
+            let mut after = if let Some(found) = &before {
+                found.record.clone()
+            } else {
+                let step = self.life_step_of_collected(space.id, &key).await?;
+                Stored::own(ObjectState::blank_after(step, hlc, me))
+            };
             after.state.create(&changes, hlc, me)?;
             self.write_object(caller, Action::ObjectCreate, &subject, after, before.as_ref())
                 .await

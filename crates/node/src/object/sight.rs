@@ -1,6 +1,6 @@
 //! What a caller may see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerd_core::PrincipalId;
 use peerd_core::authz::{Marking, may_see};
@@ -21,8 +21,19 @@ pub(super) struct Sight {
 impl Sight {
     /// Whether the caller may see an object: every one of its markings.
     pub(super) fn sees(&self, state: &ObjectState) -> bool {
-        let carried = state.security(&self.levels).markings;
-        may_see(self.principal, &carried, &self.markings)
+        self.sees_marked(&state.security(&self.levels).markings)
+    }
+
+    /// The same for what carries these markings.
+    pub(super) fn sees_marked(&self, carried: &BTreeSet<Name>) -> bool {
+        may_see(self.principal, carried, &self.markings)
+    }
+
+    /// The markings that do not hide anything from the caller.
+    pub(super) fn open_markings(&self) -> BTreeSet<Name> {
+        let open = self.markings.values();
+        let open = open.filter(|marking| marking.members.contains(&self.principal));
+        open.map(|marking| marking.name.clone()).collect()
     }
 }
 

@@ -224,6 +224,7 @@ pub(crate) fn remove_from_feed(
     let place = key_in(&feed, key.primary_key());
     batch.expect(Table::Objects, place.clone(), expectation(Some(before)));
     index_conflicts(batch, space, key, None, Some(before))?;
+    super::removal::note(batch, &feed, key, before)?;
     batch.delete_from_feed(feed, place);
     Ok(())
 }

@@ -12,6 +12,11 @@ pub struct Work {
 }
 
 impl Work {
+    /// Watches these.
+    pub(crate) fn of(topics: Vec<watch::Receiver<u64>>) -> Work {
+        Work { topics }
+    }
+
     /// Watches one more thing.
     pub(crate) fn and(mut self, topic: watch::Receiver<u64>) -> Work {
         self.topics.push(topic);
@@ -22,6 +27,9 @@ impl Work {
     pub async fn changed(&mut self) {
         if self.take_changed() {
             return;
+        }
+        if self.topics.is_empty() {
+            return std::future::pending().await;
         }
         let waits = self.topics.iter_mut().map(|topic| Box::pin(topic.changed()));
         // A sender that is gone means that the node is, and whoever waits for it with it.

@@ -106,6 +106,13 @@ marking create medical
 marking grant medical mia
 marking list
 classification set-levels open restricted secret
+job list
+job list --connection con_1 --type airport --direction export --status running
+job list --direction import --status interrupted
+job show job_1
+object watch flights
+object watch flights airport airline --skip-imported --from t
+object watch flights --snapshot
 parked list
 parked list con_1
 parked retry prk_1

@@ -23,9 +23,11 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long a stop waits for work under way.
     pub drain_max: Duration,
+    /// How long a tombstone is kept at least, once everything else lets it go.
+    pub tombstone_age_min: Duration,
 }
 
-/// `[limits]` as written. Durations are texts like `90s` and lie between a millisecond and a day.
+/// `[limits]` as written. Durations are texts like `90s` and lie between a millisecond and a day, or as said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawLimits {
@@ -51,6 +53,9 @@ pub struct RawLimits {
     /// Default `20s`.
     #[serde(default, with = "duration")]
     pub drain_max: Option<Duration>,
+    /// Default `24h`, from a minute to a year. Longer than what writes of peers may take to arrive.
+    #[serde(default, with = "duration")]
+    pub tombstone_age_min: Option<Duration>,
 }
 
 impl TryFrom<RawLimits> for Limits {
@@ -67,6 +72,7 @@ impl TryFrom<RawLimits> for Limits {
             handshakes_in_flight_max,
             handshake_timeout,
             drain_max,
+            tombstone_age_min,
         } = raw;
         let limits = Limits {
             clock_skew_max: time("limits.clock_skew_max", clock_skew_max, secs(7_200))?,
@@ -81,6 +87,7 @@ impl TryFrom<RawLimits> for Limits {
             handshakes_in_flight_max: count("limits.handshakes_in_flight_max", handshakes_in_flight_max, 64)?,
             handshake_timeout: time("limits.handshake_timeout", handshake_timeout, secs(10))?,
             drain_max: time("limits.drain_max", drain_max, secs(20))?,
+            tombstone_age_min: age(tombstone_age_min)?,
         };
         if limits.heartbeat_interval >= limits.silence_max {
             return Err(Invalid::NotBelow {
@@ -103,6 +110,7 @@ impl From<Limits> for RawLimits {
             handshakes_in_flight_max: Some(limits.handshakes_in_flight_max),
             handshake_timeout: Some(limits.handshake_timeout),
             drain_max: Some(limits.drain_max),
+            tombstone_age_min: Some(limits.tombstone_age_min),
         }
     }
 }
@@ -110,14 +118,24 @@ impl From<Limits> for RawLimits {
 fn time(key: &'static str, given: Option<Duration>, default: Duration) -> Result<Duration, Invalid> {
     const MIN: Duration = Duration::from_millis(1);
     const MAX: Duration = Duration::from_hours(24);
-    let time = given.unwrap_or(default);
-    if (MIN..=MAX).contains(&time) {
+    within(key, given.unwrap_or(default), MIN, MAX)
+}
+
+fn age(given: Option<Duration>) -> Result<Duration, Invalid> {
+    const MIN: Duration = Duration::from_mins(1);
+    const MAX: Duration = Duration::from_hours(365 * 24);
+    let age = given.unwrap_or(Duration::from_hours(24));
+    within("limits.tombstone_age_min", age, MIN, MAX)
+}
+
+fn within(key: &'static str, time: Duration, min: Duration, max: Duration) -> Result<Duration, Invalid> {
+    if (min..=max).contains(&time) {
         Ok(time)
     } else {
         Err(Invalid::out_of_bounds(
             key,
-            duration::text(MIN),
-            duration::text(MAX),
+            duration::text(min),
+            duration::text(max),
         ))
     }
 }

@@ -85,6 +85,7 @@ fn what_is_printed_loads_as_the_same() {
         handshakes_in_flight_max = 1
         handshake_timeout = "24h"
         drain_max = "1ms"
+        tombstone_age_min = "720h"
     "#;
     for text in [
         NAMED,
@@ -163,6 +164,14 @@ fn values_that_contradict_each_other_or_their_bounds_are_refused() {
         ("[limits]\nsilence_max = \"25h\"", "limits.silence_max"),
         ("[limits]\nhandshake_timeout = \"0s\"", "limits.handshake_timeout"),
         ("[limits]\ndrain_max = \"0s\"", "limits.drain_max"),
+        (
+            "[limits]\ntombstone_age_min = \"59s\"",
+            "limits.tombstone_age_min",
+        ),
+        (
+            "[limits]\ntombstone_age_min = \"9000h\"",
+            "limits.tombstone_age_min",
+        ),
         ("[limits]\nconnections_max = 0", "limits.connections_max"),
         (
             "[limits]\nconnections_per_source_max = 65537",

@@ -97,6 +97,45 @@ impl Record for ImportCursor {
     }
 }
 
+/// How far an importer has acknowledged the export of one type. The importer's own cursor is the truth; this copy tells
+/// which deletions it has, also while it is away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportCursor {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The type, as this side calls it.
+    pub object_type: String,
+    /// The place in the feed up to which everything that goes was acknowledged.
+    pub acknowledged: u64,
+    /// The digest of the terms it went under: under other terms something else goes.
+    pub terms: [u8; 8],
+    /// When that was noted.
+    pub at: Time,
+}
+
+impl ExportCursor {
+    const EXPORT: u8 = 2;
+
+    /// The key of this type's cursor.
+    pub fn key_of(connection: ConnectionId, object_type: &str) -> Vec<u8> {
+        [
+            connection.as_bytes().as_slice(),
+            &[ExportCursor::EXPORT],
+            object_type.as_bytes(),
+        ]
+        .concat()
+    }
+}
+
+impl Record for ExportCursor {
+    const TABLE: Table = Table::Cursors;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        ExportCursor::key_of(self.connection, &self.object_type)
+    }
+}
+
 /// That an object was sent over a connection, and what of it. There is one for each object the other side may have, so
 /// it is kept in 18 bytes and not as a named record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,6 +46,15 @@ macro_rules! only_loads {
                 Ok(Response::new(Box::pin(answers)))
             }
 
+            type WatchObjectsStream = tokio_stream::Pending<Result<pb::WatchObjectsResponse, Status>>;
+
+            async fn watch_objects(
+                &self,
+                _: Request<pb::WatchObjectsRequest>,
+            ) -> Result<Response<Self::WatchObjectsStream>, Status> {
+                Err(status(Refusal::new(Reason::FeatureDisabled, "only loads")))
+            }
+
             $(async fn $name(&self, _: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
                 Err(status(Refusal::new(Reason::FeatureDisabled, "only loads")))
             })+
