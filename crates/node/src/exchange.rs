@@ -15,6 +15,7 @@ mod position;
 mod progress;
 mod purge;
 mod terms;
+pub mod verify;
 
 pub use export::Exporter;
 pub use import::Importer;

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod enrollment;
 mod error;
 pub mod exchange;
+mod line;
 pub mod link;
 pub mod marking;
 mod names;
@@ -27,5 +28,6 @@ mod space;
 
 pub use caller::Caller;
 pub use error::Error;
+pub use line::{Asked, Line};
 pub use node::{Node, Ports};
 pub use settings::Settings;

@@ -9,16 +9,19 @@ use peerd_core::policy::PolicySet;
 use peerd_core::signature::{PublicKey, Signer, Verifier};
 use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
 use peerd_store::{Batch, Store};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
+use crate::line::Lines;
 use crate::object::WriteClock;
 use crate::presence::Presence;
 use crate::settings::Settings;
 
 /// How often a use-case that lost a race against another write tries again on fresh reads.
 const RACES_MAX: usize = 16;
+/// How many connections are verified at once: each reads all that flows.
+const VERIFICATIONS_MAX: usize = 2;
 
 /// What a node stands on.
 #[derive(Clone, Debug)]
@@ -55,6 +58,10 @@ pub struct Node {
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
     pub(crate) progress: Progress,
+    /// How questions reach peers.
+    pub(crate) lines: Lines,
+    /// Held by each verification.
+    pub(crate) verifying: Semaphore,
     /// The clock that every write of an object is named by.
     pub(crate) write_clock: WriteClock,
     /// Lifecycle messages refused since the start.
@@ -87,6 +94,8 @@ impl Node {
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
+            lines: Lines::default(),
+            verifying: Semaphore::new(VERIFICATIONS_MAX),
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             certificate,

@@ -19,5 +19,7 @@ mod pair;
 mod refused;
 #[path = "exchange/terms.rs"]
 mod terms;
+#[path = "exchange/verify.rs"]
+mod verify;
 #[path = "exchange/world.rs"]
 mod world;

@@ -42,7 +42,7 @@ pub struct Exporter {
     number: u64,
     /// Whether the last batch said that nothing more was waiting.
     told_end: bool,
-    /// The places of batches that are not acknowledged.
+    /// The places after which the batches begin that are not acknowledged.
     outstanding: BTreeMap<u64, u64>,
     unsettled: Unsettled,
     terms: Option<ExportTerms>,
@@ -163,18 +163,18 @@ impl Exporter {
         let end = self.fill(&permit, terms, &mut draft).await?;
         let revision = terms.revision;
         self.node.commit_draft(&self.flow, &mut draft).await?;
-        self.at = draft.at;
+        let began = std::mem::replace(&mut self.at, draft.at).sequence;
         if draft.items.is_empty() && (!end || self.told_end) {
             self.report();
             return Ok(if end { Step::Wait } else { Step::More });
         }
-        Ok(Step::Ready(self.hand_out(draft, end, revision)))
+        Ok(Step::Ready(self.hand_out(draft, end, revision, began)))
     }
 
     /// Everything from here on is in memory: a batch whose marks are written is handed out.
-    fn hand_out(&mut self, draft: Draft, end: bool, sharing_revision: u64) -> Batch {
+    fn hand_out(&mut self, draft: Draft, end: bool, sharing_revision: u64, began: u64) -> Batch {
         self.number += 1;
-        self.outstanding.insert(self.number, draft.at.sequence);
+        self.outstanding.insert(self.number, began);
         self.unsettled.wait(self.number, draft.marks);
         self.told_end = end;
         let cursor = self.sealer.seal(&self.flow, &self.at);
@@ -253,8 +253,8 @@ impl Exporter {
     fn report(&self) {
         let walked = self.at.sequence.max(self.at.floor);
         let reached = match self.outstanding.first_key_value() {
-            // Everything before the oldest batch without an answer was answered, as far as can be said.
-            Some((_, sequence)) => sequence.saturating_sub(1).min(walked),
+            // Everything before the oldest batch without an answer was answered.
+            Some((_, began)) => (*began).min(walked),
             None => self.at.sequence,
         };
         let settled = self.outstanding.is_empty() && self.told_end;

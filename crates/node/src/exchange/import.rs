@@ -161,7 +161,7 @@ struct Touched {
 
 impl Node {
     /// The permit and the terms to import.
-    async fn may_import(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ImportTerms), Error> {
+    pub(super) async fn may_import(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ImportTerms), Error> {
         let stopped = || Error::new(Reason::WrongStage, "the type does not come in now");
         let terms = self.import_terms(flow).await?.ok_or_else(stopped)?;
         let permit = self

@@ -142,6 +142,12 @@ impl Progress {
         before.unwrap_or(true) != allowed
     }
 
+    /// How far an exporter has come in its feed: all up to there was acknowledged.
+    pub(super) fn reached(&self, flow: &Flow) -> u64 {
+        self.of(flow.connection, &flow.object_type, Direction::Export)
+            .reached
+    }
+
     fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
         let key = (connection, object_type.to_owned(), direction);
         self.lock().get(&key).copied().unwrap_or_default()

@@ -1,6 +1,6 @@
 //! What a caller may see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use peerd_core::PrincipalId;
 use peerd_core::authz::{Marking, may_see};
@@ -12,7 +12,7 @@ use crate::{Caller, Error, Node};
 
 /// What one caller may see, as of one moment.
 #[derive(Debug)]
-pub(super) struct Sight {
+pub(crate) struct Sight {
     principal: PrincipalId,
     markings: BTreeMap<Name, Marking>,
     pub(super) levels: Levels,
@@ -20,15 +20,20 @@ pub(super) struct Sight {
 
 impl Sight {
     /// Whether the caller may see an object: every one of its markings.
-    pub(super) fn sees(&self, state: &ObjectState) -> bool {
+    pub(crate) fn sees(&self, state: &ObjectState) -> bool {
         let carried = state.security(&self.levels).markings;
-        may_see(self.principal, &carried, &self.markings)
+        self.sees_all(&carried)
+    }
+
+    /// Whether the caller may see what carries all of these markings.
+    pub(crate) fn sees_all(&self, markings: &BTreeSet<Name>) -> bool {
+        may_see(self.principal, markings, &self.markings)
     }
 }
 
 impl Node {
     /// What this caller may see.
-    pub(super) async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
+    pub(crate) async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
         Ok(Sight {
             principal: caller.principal().id,
             markings: self.markings().await?,

@@ -1,0 +1,250 @@
+//! The exporting side: what it would send if a stream began now.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use peerd_core::Reason;
+use peerd_core::object::ObjectKey;
+use peerd_core::policy::{self, Direction, Permit};
+use peerd_store::{FeedId, Range, Sequence, Table};
+use tokio::time::timeout;
+
+use super::digest::{Digests, ItemHash, bucket_of};
+use super::{ANSWER_BYTES_FULL, Answer, ENTRIES_MAX, Entry, Offered};
+use crate::exchange::offer::{Offer, offer};
+use crate::exchange::position::Digest;
+use crate::exchange::terms::ExportTerms;
+use crate::exchange::{Flow, item, marks};
+use crate::object::stored::{Stored, found, key_in, object_of};
+use crate::{Error, Node};
+
+/// How many objects are read at once: they are large at worst.
+const PAGE: usize = 64;
+/// How long the stream may stand still before it is no longer waited for.
+const STANDSTILL_MAX: Duration = Duration::from_secs(10);
+/// How long it is waited for at all.
+const SETTLING_MAX: Duration = Duration::from_mins(1);
+
+/// Goes through everything that is offered, in the order of keys. The policies are asked for every page, and terms that
+/// change end it with [`Reason::ConcurrentChange`].
+pub(super) struct OfferedWalk<'a> {
+    node: &'a Node,
+    flow: &'a Flow,
+    terms: Option<Digest>,
+    after: Option<Bytes>,
+}
+
+impl<'a> OfferedWalk<'a> {
+    /// Begins after this key.
+    fn after(node: &'a Node, flow: &'a Flow, terms: &ExportTerms, key: Option<&str>) -> OfferedWalk<'a> {
+        OfferedWalk {
+            node,
+            flow,
+            terms: Some(terms.digest),
+            after: key.map(|key| key_in(&terms.feed, key)),
+        }
+    }
+
+    /// The live objects of the next page; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<Entry>>, Error> {
+        let (permit, terms) = self.node.may_export(self.flow).await?;
+        if *self.terms.get_or_insert(terms.digest) != terms.digest {
+            return Err(Error::of(Reason::ConcurrentChange));
+        }
+        let range = Range::prefix(Table::Objects, terms.feed.prefix(), PAGE);
+        let range = match &self.after {
+            Some(after) => range.after(after.clone()),
+            None => range,
+        };
+        let page = self.node.store.range(range).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(None);
+        };
+        self.after = Some(last.clone());
+        let mut objects = Vec::with_capacity(page.len());
+        for (key, entry) in &page {
+            objects.push((object_of(&terms.feed, key)?, found(entry)?.record));
+        }
+        let keys = objects
+            .iter()
+            .map(|(key, stored)| (key.primary_key(), Some(stored)));
+        let offered = self.node.offers(&permit, &terms, self.flow, keys).await?;
+        let mut entries = Vec::new();
+        for ((key, stored), offered) in objects.iter().zip(offered) {
+            if let Some(hash) = live_hash(key, &offered)? {
+                entries.push(Entry {
+                    key: key.primary_key().to_owned(),
+                    hash,
+                    home: stored.provenance.via != Some(self.flow.connection),
+                });
+            }
+        }
+        Ok(Some(entries))
+    }
+}
+
+/// The hash of what is offered, if that is a live object.
+fn live_hash(key: &ObjectKey, offered: &Offered) -> Result<Option<ItemHash>, Error> {
+    Ok(match offered {
+        Offered::Nothing => None,
+        Offered::TooLarge => Some(ItemHash::too_large(key.primary_key())),
+        Offered::Item(bytes) => {
+            let (_, state) = item::decode(bytes).map_err(damaged)?;
+            let hash = || ItemHash::of(key.primary_key(), bytes.get(1..).unwrap_or_default());
+            state.is_live().then(hash)
+        }
+    })
+}
+
+fn damaged(error: peerd_core::value::Malformed) -> Error {
+    Error::of(Reason::StoreCorrupt).because(error)
+}
+
+impl Node {
+    /// The permit and the terms to export.
+    async fn may_export(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ExportTerms), Error> {
+        let stopped = || Error::new(Reason::WrongStage, "the type does not go out now");
+        let terms = self.export_terms(flow).await?.ok_or_else(stopped)?;
+        let permit = self
+            .permit_flow(terms.connection.remote, Direction::Export)
+            .map_err(|denial| Error::of(denial.reason))?;
+        Ok((permit, terms))
+    }
+
+    /// What is offered of these objects: what the stream decides, decided by the same function.
+    async fn offers(
+        &self,
+        permit: &Permit<policy::Flow>,
+        terms: &ExportTerms,
+        flow: &Flow,
+        objects: impl Iterator<Item = (&str, Option<&Stored>)>,
+    ) -> Result<Vec<Offered>, Error> {
+        let objects: Vec<_> = objects.collect();
+        // Of what is not deleted it does not matter whether the other side has it.
+        let deleted = |stored: Option<&Stored>| stored.is_some_and(|stored| stored.state.is_deleted());
+        let places = objects.iter().filter(|(_, stored)| deleted(*stored));
+        let places: Vec<Bytes> = places.map(|(key, _)| marks::key_of(flow, key)).collect();
+        let found = self.store.read_many(Table::Exported, &places).await?;
+        let mut known: VecDeque<bool> = found.into_iter().map(|mark| mark.is_some()).collect();
+        let me = self.enrollment_id();
+        let mut offered = Vec::with_capacity(objects.len());
+        for (_, stored) in objects {
+            let marked = deleted(stored) && known.pop_front().unwrap_or(false);
+            offered.push(match stored {
+                None => Offered::Nothing,
+                Some(stored) => match offer(permit, terms, stored, marked, me).map_err(damaged)? {
+                    Offer::Send(bytes) => Offered::Item(bytes),
+                    Offer::TooLarge => Offered::TooLarge,
+                    Offer::Withhold | Offer::Nothing => Offered::Nothing,
+                },
+            });
+        }
+        Ok(offered)
+    }
+
+    /// The digests of all that is offered.
+    pub(super) async fn offered_digests(&self, flow: &Flow) -> Result<Digests, Error> {
+        let (_, terms) = self.may_export(flow).await?;
+        let mut walk = OfferedWalk::after(self, flow, &terms, None);
+        let mut digests = Digests::default();
+        while let Some(entries) = walk.next().await? {
+            for Entry { key, hash, home } in entries {
+                digests.add(&key, hash, home);
+            }
+        }
+        Ok(digests)
+    }
+
+    /// What is offered in these buckets after a key. The walk goes on until there is something to say or nothing is
+    /// left: an answer never ends at an object that is withheld.
+    pub(super) async fn offered_entries(
+        &self,
+        flow: &Flow,
+        buckets: &BTreeSet<u16>,
+        after: Option<String>,
+    ) -> Result<Answer, Error> {
+        let (_, terms) = self.may_export(flow).await?;
+        let mut walk = OfferedWalk::after(self, flow, &terms, after.as_deref());
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some(page) = walk.next().await? {
+            for entry in page
+                .into_iter()
+                .filter(|entry| buckets.contains(&bucket_of(&entry.key)))
+            {
+                bytes += entry.key.len() + size_of::<ItemHash>();
+                entries.push(entry);
+            }
+            if entries.len() > ENTRIES_MAX - PAGE || bytes > ANSWER_BYTES_FULL {
+                return Ok(Answer::Entries { entries, more: true });
+            }
+        }
+        Ok(Answer::Entries { entries, more: false })
+    }
+
+    /// What is offered of these objects. A patient question is answered once the stream has brought this side's changes
+    /// up to now, so that what differs then is no change on its way.
+    pub(super) async fn offered_items(
+        &self,
+        flow: &Flow,
+        keys: &[String],
+        patient: bool,
+    ) -> Result<Answer, Error> {
+        let (permit, terms) = self.may_export(flow).await?;
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for key in keys {
+            let stored = self.stored_at(&terms.feed, key).await?;
+            let one = [(key.as_str(), stored.as_ref())].into_iter();
+            for offered in self.offers(&permit, &terms, flow, one).await? {
+                if let Offered::Item(item) = &offered {
+                    bytes += item.len();
+                }
+                if bytes <= ANSWER_BYTES_FULL || items.is_empty() {
+                    items.push(offered);
+                }
+            }
+            if bytes > ANSWER_BYTES_FULL {
+                break;
+            }
+        }
+        let settled = patient && self.has_brought(flow, &terms).await?;
+        // It may have been denied meanwhile.
+        let (_, now) = self.may_export(flow).await?;
+        if now.digest != terms.digest {
+            return Err(Error::of(Reason::ConcurrentChange));
+        }
+        Ok(Answer::Items { items, settled })
+    }
+
+    /// The object with this key, which a peer chose: not every text is one.
+    async fn stored_at(&self, feed: &FeedId, key: &str) -> Result<Option<Stored>, Error> {
+        let place = key_in(feed, key);
+        if object_of(feed, &place).is_err() {
+            return Ok(None);
+        }
+        let entry = self.store.read(Table::Objects, &place).await?;
+        Ok(entry.as_ref().map(found).transpose()?.map(|found| found.record))
+    }
+
+    /// Waits until all that is in the feed now was brought to the other side, or until that stands still.
+    async fn has_brought(&self, flow: &Flow, terms: &ExportTerms) -> Result<bool, Error> {
+        let head = self.store.head(&terms.feed).await?;
+        let mut moved = self.progress_changes();
+        let brought = async {
+            loop {
+                let reached = self.progress.reached(flow);
+                // The end of the feed falls when its last object is removed.
+                if Sequence(reached) >= head.min(self.store.head(&terms.feed).await?) {
+                    return Ok(true);
+                }
+                let further = async {
+                    while self.progress.reached(flow) == reached && moved.changed().await.is_ok() {}
+                };
+                if timeout(STANDSTILL_MAX, further).await.is_err() {
+                    return Ok(false);
+                }
+            }
+        };
+        timeout(SETTLING_MAX, brought).await.unwrap_or(Ok(false))
+    }
+}
