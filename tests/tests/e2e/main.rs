@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod connections;
+mod damage;
 mod input;
 mod kills;
 mod links;
@@ -10,4 +11,5 @@ mod operations;
 mod policies;
 mod process;
 mod story;
+mod verify;
 mod world;

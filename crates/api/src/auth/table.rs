@@ -92,6 +92,7 @@ rows! { connection:
     "WatchConnections" => ConnectionList,
     "SetDataTypes" => ConnectionSet,
     "CloseConnection" => ConnectionClose,
+    "VerifyConnection" => ConnectionVerify,
     "ProposeSecurity" => ConnectionProposeSecurity,
     "ListChangeRequests" => ConnectionChangeRequests,
     "ApproveChangeRequest" => ConnectionApproveSecurity,

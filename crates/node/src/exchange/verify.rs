@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use peerd_core::Reason;
+use peerd_core::peering::Connection;
 
 use super::Flow;
 use crate::peer::Peer;
@@ -132,8 +133,23 @@ impl Node {
                 self.offered_entries(&flow, &buckets, after).await?
             }
             Question::Items { flow, keys, patient } => self.offered_items(&flow, &keys, patient).await?,
-            Question::Comparison(flow) => Answer::Comparison(self.compare(peer.link(), &flow).await?),
+            Question::Comparison(flow) => {
+                self.at_work(&flow).await?;
+                // What does not come in is not compared: then nothing is offered for it either.
+                let compared = match self.import_terms(&flow).await? {
+                    Some(_) => self.compare(peer.link(), &flow).await?,
+                    None => Compared::default(),
+                };
+                Answer::Comparison(compared)
+            }
         })
+    }
+
+    /// The connection of a flow, while data may flow at all.
+    async fn at_work(&self, flow: &Flow) -> Result<Connection, Error> {
+        let connection = self.store_connection(flow.connection).await?;
+        let stopped = || Error::new(Reason::WrongStage, "nothing flows on the connection now");
+        connection.filter(Connection::is_flowing).ok_or_else(stopped)
     }
 }
 

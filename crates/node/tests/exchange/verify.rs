@@ -156,13 +156,13 @@ async fn damage_on_either_side_is_found_and_named() {
     let (a, b) = (&world.pair.a, &world.pair.b);
     let (_, value) = stored(b, "LGA").await;
     behind_its_back(&world, b, "JFK", None).await;
-    behind_its_back(&world, b, "XXX", Some(value)).await;
+    behind_its_back(&world, b, "ZZZ", Some(value)).await;
     // The copy of the importer says an older thing than it was told.
     let (_, old) = stored(b, "EWR").await;
     edit(a, "EWR", "changed").await;
     world.forth().await;
     behind_its_back(&world, b, "EWR", Some(old)).await;
-    let found = [("EWR", Where::Both), ("JFK", Where::Here), ("XXX", Where::There)];
+    let found = [("EWR", Where::Both), ("JFK", Where::Here), ("ZZZ", Where::There)];
     seen_by_both(&world, &found).await;
     let verification = verify(&world, a).await;
     let report = airports(&verification);
@@ -350,6 +350,31 @@ async fn renamed_types_and_a_subset_of_their_properties_are_compared_in_the_expo
 }
 
 #[tokio::test(start_paused = true)]
+async fn copies_of_what_the_other_side_does_not_send_any_more_are_found() {
+    let world = brought().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    // a keeps to itself what it shared: b is not told so.
+    let ways = |export, import| Some(Ways { export, import });
+    let wish = Wish {
+        local_type: "airport".into(),
+        remote_type: "airport".into(),
+        properties: Vec::new(),
+        source: ways(false, false),
+        actions: ways(false, true),
+    };
+    let mapped = a.node().create_mapping(&a.manager, world.connection, &wish).await;
+    mapped.unwrap();
+    world.tell().await;
+    assert_eq!(
+        differences(&verify(&world, a).await),
+        [],
+        "to a, the type does not go out"
+    );
+    let here = ["EWR", "JFK", "LGA"].map(|key| (key, Where::Here));
+    assert_eq!(differences(&verify(&world, b).await), here);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_policies_stop_is_refused_with_the_rule_here_and_with_a_word_there() {
     let world = brought().await;
     let (a, b) = (&world.pair.a, &world.pair.b);
@@ -382,6 +407,14 @@ async fn only_managers_of_the_space_verify_and_only_the_peer_of_the_link_asks() 
         ..world.flow()
     };
     let told = a.node().answer(&asker, Question::Digests(unshared)).await;
+    assert_eq!(
+        told.unwrap(),
+        Answer::Digests(Digests::default()),
+        "as if there were none"
+    );
+    let halted = a.node().disable_connection(&a.manager, world.connection).await;
+    halted.unwrap();
+    let told = a.node().answer(&asker, Question::Digests(world.flow())).await;
     assert_eq!(reason(told), Reason::WrongStage);
 }
 

@@ -48,7 +48,9 @@ impl<'a> OfferedWalk<'a> {
 
     /// The live objects of the next page; `None` at the end.
     async fn next(&mut self) -> Result<Option<Vec<Entry>>, Error> {
-        let (permit, terms) = self.node.may_export(self.flow).await?;
+        let Some((permit, terms)) = self.node.may_export(self.flow).await? else {
+            return Err(Error::of(Reason::ConcurrentChange));
+        };
         if *self.terms.get_or_insert(terms.digest) != terms.digest {
             return Err(Error::of(Reason::ConcurrentChange));
         }
@@ -102,14 +104,14 @@ fn damaged(error: peerd_core::value::Malformed) -> Error {
 }
 
 impl Node {
-    /// The permit and the terms to export.
-    async fn may_export(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ExportTerms), Error> {
-        let stopped = || Error::new(Reason::WrongStage, "the type does not go out now");
-        let terms = self.export_terms(flow).await?.ok_or_else(stopped)?;
+    /// The permit and the terms to export; `None` when the connection is at work and nothing of this type goes out,
+    /// whether there is such a type or not.
+    async fn may_export(&self, flow: &Flow) -> Result<Option<(Permit<policy::Flow>, ExportTerms)>, Error> {
+        let connection = self.at_work(flow).await?;
         let permit = self
-            .permit_flow(terms.connection.remote, Direction::Export)
+            .permit_flow(connection.remote, Direction::Export)
             .map_err(|denial| Error::of(denial.reason))?;
-        Ok((permit, terms))
+        Ok(self.export_terms(flow).await?.map(|terms| (permit, terms)))
     }
 
     /// What is offered of these objects: what the stream decides, decided by the same function.
@@ -145,9 +147,11 @@ impl Node {
 
     /// The digests of all that is offered.
     pub(super) async fn offered_digests(&self, flow: &Flow) -> Result<Digests, Error> {
-        let (_, terms) = self.may_export(flow).await?;
-        let mut walk = OfferedWalk::after(self, flow, &terms, None);
         let mut digests = Digests::default();
+        let Some((_, terms)) = self.may_export(flow).await? else {
+            return Ok(digests);
+        };
+        let mut walk = OfferedWalk::after(self, flow, &terms, None);
         while let Some(entries) = walk.next().await? {
             for Entry { key, hash, home } in entries {
                 digests.add(&key, hash, home);
@@ -164,9 +168,11 @@ impl Node {
         buckets: &BTreeSet<u16>,
         after: Option<String>,
     ) -> Result<Answer, Error> {
-        let (_, terms) = self.may_export(flow).await?;
-        let mut walk = OfferedWalk::after(self, flow, &terms, after.as_deref());
         let (mut entries, mut bytes) = (Vec::new(), 0);
+        let Some((_, terms)) = self.may_export(flow).await? else {
+            return Ok(Answer::Entries { entries, more: false });
+        };
+        let mut walk = OfferedWalk::after(self, flow, &terms, after.as_deref());
         while let Some(page) = walk.next().await? {
             for entry in page
                 .into_iter()
@@ -190,7 +196,10 @@ impl Node {
         keys: &[String],
         patient: bool,
     ) -> Result<Answer, Error> {
-        let (permit, terms) = self.may_export(flow).await?;
+        let Some((permit, terms)) = self.may_export(flow).await? else {
+            let items = vec![Offered::Nothing; keys.len()];
+            return Ok(Answer::Items { items, settled: true });
+        };
         let (mut items, mut bytes) = (Vec::new(), 0);
         for key in keys {
             let stored = self.stored_at(&terms.feed, key).await?;
@@ -209,8 +218,8 @@ impl Node {
         }
         let settled = patient && self.has_brought(flow, &terms).await?;
         // It may have been denied meanwhile.
-        let (_, now) = self.may_export(flow).await?;
-        if now.digest != terms.digest {
+        let now = self.may_export(flow).await?;
+        if now.is_none_or(|(_, now)| now.digest != terms.digest) {
             return Err(Error::of(Reason::ConcurrentChange));
         }
         Ok(Answer::Items { items, settled })
