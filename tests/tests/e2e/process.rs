@@ -31,6 +31,17 @@ fn binaries() -> &'static Path {
     })
 }
 
+/// One of the binaries. What the environment says to tests is not for it: it would refuse what it does not know.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(binaries().join(name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("PEERD_FAULTS_") {
+            command.env_remove(&variable);
+        }
+    }
+    command
+}
+
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -80,7 +91,7 @@ impl Enrollment {
 
     /// Runs `peerd init` for this directory.
     pub(crate) fn init_again<A: AsRef<OsStr>>(&self, name: &str, flags: &[A]) -> Output {
-        Command::new(binaries().join("peerd"))
+        program("peerd")
             .args(["init", "--name", name, "--title", &format!("Agency {name}")])
             .args(["--listen-mpx", &self.mpx, "--listen-api", &self.api])
             .args(flags)
@@ -92,7 +103,7 @@ impl Enrollment {
 
     /// Runs `peerd` with these arguments and `--data-dir`, to its end.
     pub(crate) fn peerd(&self, args: &[&str]) -> Output {
-        Command::new(binaries().join("peerd"))
+        program("peerd")
             .args(args)
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -105,9 +116,21 @@ impl Enrollment {
         self.dir.path().join("data")
     }
 
+    /// Advertises this address alone, from the next start.
+    pub(crate) fn advertise(&self, address: &str) {
+        let file = self.data_dir().join("peerd.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let own = format!("\"{}\"", self.mpx);
+        let lines = text.lines().map(|line| match line.starts_with("advertise") {
+            true => line.replace(&own, &format!("\"{address}\"")),
+            false => line.to_owned(),
+        });
+        std::fs::write(file, lines.collect::<Vec<_>>().join("\n")).expect("written");
+    }
+
     /// Starts the daemon and waits for its `ready` line.
     pub(crate) fn run(&mut self) {
-        let mut child = Command::new(binaries().join("peerd"))
+        let mut child = program("peerd")
             .arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -250,7 +273,7 @@ impl Enrollment {
 
 /// Runs `peerctl -o json` against this endpoint.
 pub(crate) fn peerctl<A: AsRef<OsStr>>(endpoint: &str, token: &Path, args: &[A]) -> Output {
-    Command::new(binaries().join("peerctl"))
+    program("peerctl")
         .args(["--endpoint", endpoint, "--token-file"])
         .arg(token)
         .args(["-o", "json"])

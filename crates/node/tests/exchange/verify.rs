@@ -18,7 +18,7 @@ use peerd_testkit::Party;
 
 use crate::pair::{reason, up_to};
 use crate::terms::agree;
-use crate::world::{BOTH, World, apply, at, classify, count, create, drain, edit, name, peer};
+use crate::world::{BOTH, World, apply, at, classify, count, create, edit, name, peer};
 
 async fn link(party: &Party, other: &Party) -> LinkId {
     party.link_to(other.id()).await.unwrap().id
