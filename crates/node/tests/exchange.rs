@@ -7,6 +7,8 @@
 
 #[path = "exchange/both.rs"]
 mod both;
+#[path = "exchange/faults.rs"]
+mod faults;
 #[path = "exchange/flow.rs"]
 mod flow;
 #[expect(

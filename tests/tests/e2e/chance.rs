@@ -1,4 +1,4 @@
-//! Chance that repeats: SplitMix64.
+//! Chance that repeats: `SplitMix64`.
 
 /// A row of numbers that follows from its seed.
 #[derive(Clone, Debug)]

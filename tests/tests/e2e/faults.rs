@@ -5,6 +5,7 @@
 //! processes and their scheduler allow: `PEERD_FAULTS_SEED` repeats one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -27,7 +28,7 @@ const ROWS: u64 = 60;
 const BETWEEN_KILLS: (u64, u64) = (5, 25);
 
 #[test]
-fn b065_b071_b079_faults_of_network_and_processes_lose_and_repeat_nothing() {
+fn b078_b079_faults_of_network_and_processes_lose_and_repeat_nothing() {
     let (seed, lasts) = settings();
     let replay = "cargo test -p peerd-tests --test e2e faults_of_network -- --nocapture";
     eprintln!(
@@ -156,7 +157,7 @@ fn until_connected(world: &World) {
     });
 }
 
-/// Kills one daemon or the other each time some writes were acknowledged, and starts it again.
+/// Kills one daemon or the other, or stops one, each time some writes were acknowledged, and starts it again.
 fn kill_on_and_on(world: &mut World, chance: &mut Chance, lasts: Duration, acknowledged: &Receiver<()>) {
     let began = Instant::now();
     while began.elapsed() < lasts {
@@ -168,17 +169,21 @@ fn kill_on_and_on(world: &mut World, chance: &mut Chance, lasts: Duration, ackno
                 Err(RecvTimeoutError::Disconnected) => panic!("the writers are gone"),
             }
             // An operator who wants it connected: the schedule would wait ever longer.
-            if wanted % 4 == 0 {
+            if wanted.is_multiple_of(4) {
                 let _ = world.south.try_ctl(&["link", "dial", "north"]);
             }
         }
-        match chance.between(0, 5) {
+        match chance.between(0, 6) {
             0 => {
                 world.north.kill();
                 world.south.crash();
                 world.north.run();
             }
-            1 | 2 => world.north.crash(),
+            1 => {
+                assert_eq!(world.south.stop(), Some(0));
+                world.south.run();
+            }
+            2 | 3 => world.north.crash(),
             _ => world.south.crash(),
         }
     }
@@ -276,10 +281,10 @@ impl Writer {
         let keys: Vec<String> = (0..ROWS)
             .map(|row| format!("{letter}{number:05}{row:03}"))
             .collect();
-        let rows: String = keys
-            .iter()
-            .map(|key| format!("{key},Field,40.5,-73.5\n"))
-            .collect();
+        let mut rows = String::new();
+        for key in &keys {
+            writeln!(rows, "{key},Field,40.5,-73.5").expect("a text");
+        }
         std::fs::write(file.path(), format!("faa,name,lat,lon\n{rows}")).expect("written");
         let path = file.path().to_str().expect("a path");
         let load = ["object", "load", "flights", "airport", path];
@@ -342,4 +347,42 @@ fn nothing_happened_twice(world: &World, id: &str) {
     }
     settled(world, id);
     assert_eq!(before, [heads(&world.north), heads(&world.south)]);
+}
+
+/// How many objects of a megabyte each side sends: more than a stream's window holds, both ways at once.
+const LARGE: u64 = 24;
+
+#[test]
+fn b065_both_sides_flood_each_other_and_neither_blocks() {
+    let (world, id) = World::peered();
+    let flood = |side: &Enrollment, letter: char| {
+        let file = tempfile::Builder::new()
+            .suffix(".ndjson")
+            .tempfile()
+            .expect("a file");
+        let name = "x".repeat(1 << 20);
+        let mut rows = String::new();
+        for n in 0..LARGE {
+            let row = serde_json::json!({"faa": format!("{letter}{n}"), "name": name, "lat": 1, "lon": 2});
+            writeln!(rows, "{row}").expect("a text");
+        }
+        std::fs::write(file.path(), rows).expect("written");
+        side.ctl(&[
+            "object",
+            "load",
+            "flights",
+            "airport",
+            file.path().to_str().expect("a path"),
+        ]);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| flood(&world.north, 'N'));
+        scope.spawn(|| flood(&world.south, 'S'));
+    });
+    for side in [&world.north, &world.south] {
+        side.eventually("everything is on both sides", |side| {
+            (count(side) == 2 * LARGE).then_some(())
+        });
+    }
+    settled(&world, &id);
 }

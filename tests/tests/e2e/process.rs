@@ -121,9 +121,12 @@ impl Enrollment {
         let file = self.data_dir().join("peerd.toml");
         let text = std::fs::read_to_string(&file).expect("a configuration");
         let own = format!("\"{}\"", self.mpx);
-        let lines = text.lines().map(|line| match line.starts_with("advertise") {
-            true => line.replace(&own, &format!("\"{address}\"")),
-            false => line.to_owned(),
+        let lines = text.lines().map(|line| {
+            if line.starts_with("advertise") {
+                line.replace(&own, &format!("\"{address}\""))
+            } else {
+                line.to_owned()
+            }
         });
         std::fs::write(file, lines.collect::<Vec<_>>().join("\n")).expect("written");
     }

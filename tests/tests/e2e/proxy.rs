@@ -48,7 +48,7 @@ impl Proxy {
                     return;
                 }
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || join(near, target, &state));
+                std::thread::spawn(move || join(&near, target, &state));
             }
         });
         Proxy { address, state }
@@ -73,7 +73,7 @@ impl Drop for Proxy {
     }
 }
 
-fn join(near: TcpStream, target: SocketAddr, state: &Arc<State>) {
+fn join(near: &TcpStream, target: SocketAddr, state: &Arc<State>) {
     let Ok(far) = TcpStream::connect_timeout(&target, CONNECT_MAX) else {
         return;
     };
@@ -85,7 +85,7 @@ fn join(near: TcpStream, target: SocketAddr, state: &Arc<State>) {
         .between(from, to);
     let left = Arc::new(AtomicU64::new(share));
     let mut ways = Vec::new();
-    for (from, to) in [(&near, &far), (&far, &near)] {
+    for (from, to) in [(near, &far), (&far, near)] {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else {
             return;
         };

@@ -19,7 +19,7 @@ use tonic::Streaming;
 
 use crate::link::{brought, with_airports};
 use crate::rogue::{client, control_with, hello, request};
-use crate::site::{Plan, Site, linked_by};
+use crate::site::{Plan, SPACE, Site, linked_by};
 
 async fn verify(site: &Site, connection: ConnectionId) -> Result<Verification, Reason> {
     let verified = site.node.verify_connection(&site.caller, connection).await;
@@ -276,4 +276,39 @@ async fn an_answer_to_nothing_or_without_an_end_ends_the_session() {
     let (verified, end) = futures::join!(verify(&site, connection), flooding);
     assert_eq!(verified, Err(Reason::PeerUnreachable));
     assert_eq!(end, Err(Reason::PeerMisbehaved));
+}
+
+/// An airport with a name of this length, made at one side.
+async fn make(site: &Site, key: &str, length: usize) -> Result<(), Reason> {
+    let properties = [("faa", key.to_owned()), ("name", "x".repeat(length))];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value)).into();
+    let made = site
+        .node
+        .create_object(&site.caller, SPACE, "airport", &properties)
+        .await;
+    made.map(drop).map_err(|error| error.reason())
+}
+
+async fn count(site: &Site) -> u64 {
+    let counted = site.node.count_objects(&site.caller, SPACE, "airport").await;
+    counted.unwrap()
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_a_stream_which_goes_on_by_itself_when_there_is_room() {
+    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+    let connection = with_airports(&a, &b).await;
+    brought(&a, &b, "LGA").await;
+    for (full, other) in [(&a, &b), (&b, &a)] {
+        let before = count(full).await;
+        full.ground.room.fill();
+        assert_eq!(make(full, "FULL", 1).await, Err(Reason::StoreFull));
+        make(other, &format!("N{before}"), 1).await.unwrap();
+        full.ground.room.clear();
+        eventually("the object on the other side", async || {
+            (count(full).await > before).then_some(())
+        })
+        .await;
+        assert!(verify(full, connection).await.unwrap().is_equal());
+    }
 }

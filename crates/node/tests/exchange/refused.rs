@@ -12,7 +12,7 @@ use peerd_testkit::Party;
 use crate::world::{AIRPORTS, NAMED, World, apply, classify, count, create, drain, edit, name, peer, ready};
 
 /// Loads one row of the party's own source; without a name when that is empty.
-async fn load(party: &Party, key: &str, name: &str) {
+pub(crate) async fn load(party: &Party, key: &str, name: &str) {
     let header = LoadHeader {
         space: "main".into(),
         object_type: "airport".into(),

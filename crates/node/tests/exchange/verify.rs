@@ -48,7 +48,7 @@ async fn outcome(world: &World, asks: &Party) -> Result<Verification, Error> {
     }
 }
 
-async fn verify(world: &World, asks: &Party) -> Verification {
+pub(crate) async fn verify(world: &World, asks: &Party) -> Verification {
     outcome(world, asks).await.unwrap()
 }
 
@@ -58,7 +58,7 @@ fn airports(verification: &Verification) -> &TypeReport {
     &verification.types["airport"]
 }
 
-fn differences(verification: &Verification) -> Vec<(&str, Where)> {
+pub(crate) fn differences(verification: &Verification) -> Vec<(&str, Where)> {
     let differences = airports(verification).differences.iter();
     differences.map(|one| (one.key.as_str(), one.place)).collect()
 }
