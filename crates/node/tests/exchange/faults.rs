@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use peerd_core::Reason;
 use peerd_core::policy::Direction;
+use peerd_core::security::Security;
 use peerd_node::exchange::verify::Where;
 use peerd_node::exchange::{Batch, Change, Exporter, FeedProgress, Item, Position};
 use peerd_node::object::Edits;
+use peerd_node::sharing::{Ways, Wish};
 use peerd_store::{Batch as Writes, Table};
 use peerd_testkit::Party;
 
@@ -105,6 +107,40 @@ async fn b075_after_an_outage_each_object_crosses_once_however_often_it_changed(
     }
     equal(&world).await;
     assert_eq!((count(a).await, count(b).await), (9, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b087_a_deletion_crosses_only_where_actions_do() {
+    let world = World::joined(Security::unrestricted()).await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    let ways = |export, import| Some(Ways { export, import });
+    world.share(a, BOTH).await;
+    let map = async |actions| {
+        world.tell().await;
+        let wish = Wish {
+            local_type: "airport".into(),
+            remote_type: "airport".into(),
+            properties: Vec::new(),
+            source: ways(false, true),
+            actions: ways(false, actions),
+        };
+        let mapped = b.node().create_mapping(&b.manager, world.connection, &wish);
+        mapped.await.unwrap();
+        world.tell().await;
+    };
+    map(false).await;
+    load(a, "EWR", "Newark").await;
+    load(a, "JFK", "Kennedy").await;
+    world.forth().await;
+    a.node().delete_object(&a.admin, &at("EWR")).await.unwrap();
+    world.forth().await;
+    assert_eq!((count(a).await, count(b).await), (1, 2));
+    equal(&world).await;
+    map(true).await;
+    assert_eq!(differences(&verify(&world, b).await), [("EWR", Where::Here)]);
+    world.forth().await;
+    assert_eq!(count(b).await, 1);
+    equal(&world).await;
 }
 
 #[tokio::test(start_paused = true)]
