@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::chance::Chance;
-use crate::process::{Enrollment, peerctl};
+use crate::process::{Ends, Enrollment, peerctl};
 use crate::proxy::Proxy;
 use crate::world::{World, count, text};
 
@@ -52,8 +52,10 @@ fn b078_b079_faults_of_network_and_processes_lose_and_repeat_nothing() {
     let histories: Vec<History> = std::thread::scope(|scope| {
         let over = &over;
         let writing = writers.map(|writer| scope.spawn(move || writer.write(over)));
-        kill_on_and_on(&mut world, &mut chance, lasts, &acknowledged);
-        over.store(true, Ordering::Relaxed);
+        {
+            let _ends = Ends(over);
+            kill_on_and_on(&mut world, &mut chance, lasts, &acknowledged);
+        }
         let ended = writing.map(|writing| writing.join().expect("a history"));
         ended.into()
     });

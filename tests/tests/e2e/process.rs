@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -271,6 +272,16 @@ impl Enrollment {
             );
             std::thread::park_timeout(Duration::from_millis(50));
         }
+    }
+}
+
+/// Tells threads that a part of a test is over: when it is dropped, so that a test that fails does not wait for them.
+#[derive(Debug)]
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

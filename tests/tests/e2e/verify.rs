@@ -1,9 +1,11 @@
 //! `connection verify` between real processes: equal, damaged, edited, mapped, denied and alone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::damage::{behind_its_back, row};
-use crate::process::{Enrollment, refused, words};
+use crate::process::{Ends, Enrollment, refused, words};
 use crate::world::{World, count};
 
 /// Runs `connection verify`; the document, whose exit code must fit what it says.
@@ -105,6 +107,43 @@ fn both_operators_see_that_both_sides_have_the_same_and_what_is_damaged() {
         differences(&found),
         pairs(&[("BOS", "both"), ("LGA", "remote"), ("ZZZ", "local")])
     );
+}
+
+#[test]
+fn steady_writes_on_both_sides_are_no_differences() {
+    let (world, id) = loaded();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for (side, property) in [(&world.north, "name"), (&world.south, "tzone")] {
+            let over = &over;
+            scope.spawn(move || {
+                let mut written = 0;
+                while !over.load(Ordering::Relaxed) {
+                    written += 1;
+                    for key in ["JFK", "LGA", "EWR"] {
+                        side.say(&format!(
+                            "object edit flights airport {key} {property}=edit-{written}"
+                        ));
+                    }
+                    let (key, value) = (format!("faa=W{property}{written}"), "name=new");
+                    side.ctl(&[
+                        "object", "create", "flights", "airport", &key, value, "lat=1", "lon=2",
+                    ]);
+                    if written % 2 == 0 {
+                        side.say(&format!("object delete flights airport W{property}{written}"));
+                    }
+                }
+            });
+        }
+        let _ends = Ends(&over);
+        let found: Vec<Value> = (0..6)
+            .flat_map(|_| [&world.north, &world.south])
+            .map(|side| verify(side, &id))
+            .collect();
+        for found in found {
+            assert_eq!(found["equal"], true, "{found}");
+        }
+    });
 }
 
 #[test]

@@ -12,9 +12,9 @@ use peerd_node::exchange::verify::{
 };
 use peerd_node::presence::Session;
 use peerd_node::sharing::{Ways, Wish};
-use peerd_node::{Asked, Error, Line};
+use peerd_node::{Asked, Error};
 use peerd_store::{Batch, FeedId, Table};
-use peerd_testkit::Party;
+use peerd_testkit::{Party, carry};
 
 use crate::pair::{reason, up_to};
 use crate::terms::agree;
@@ -24,28 +24,11 @@ async fn link(party: &Party, other: &Party) -> LinkId {
     party.link_to(other.id()).await.unwrap().id
 }
 
-/// Carries every question on a line to the other side, and its answer back.
-async fn carry(mut line: Line, from: &Party, to: &Party) {
-    let asker = peer(to, from).await;
-    loop {
-        let Asked { question, answer } = line.next().await;
-        let answered = to.node().answer(&asker, question).await;
-        // Who asked may be gone.
-        let _ = answer.send(answered);
-    }
-}
-
 /// What a verification at `asks` comes to, with the other side connected.
 async fn outcome(world: &World, asks: &Party) -> Result<Verification, Error> {
     let (a, b) = (&world.pair.a, &world.pair.b);
-    let forth = a.node().open_line(link(a, b).await);
-    let back = b.node().open_line(link(b, a).await);
-    let carried = Box::pin(futures::future::join(carry(forth, a, b), carry(back, b, a)));
-    let asked = asks.node().verify_connection(&asks.manager, world.connection);
-    match select(Box::pin(asked), carried).await {
-        Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => unreachable!("lines are carried for ever"),
-    }
+    let other = if asks.id() == a.id() { b } else { a };
+    carry::verify(asks, other, world.connection).await
 }
 
 pub(crate) async fn verify(world: &World, asks: &Party) -> Verification {
