@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use peerd_core::{LinkId, Reason};
 use tokio::time::timeout;
+use tokio::try_join;
 
 use super::digest::ItemHash;
 use super::entries::{SideBySide, Suspect};
@@ -70,10 +71,11 @@ impl Node {
 
     async fn compare_untimed(&self, link: LinkId, flow: &Flow) -> Result<Compared, Error> {
         let question = Question::Digests(flow.clone());
-        let Answer::Digests(theirs) = self.ask(link, question).await? else {
+        // Both sides add up at the same time.
+        let (answer, ours) = try_join!(self.ask(link, question), self.held_digests(flow))?;
+        let Answer::Digests(theirs) = answer else {
             return Err(misbehaved("the answer is to another question"));
         };
-        let ours = self.held_digests(flow).await?;
         let mut compared = Compared {
             offered: theirs.count(),
             home: theirs.home(),
