@@ -9,6 +9,7 @@ pub(crate) mod job;
 pub(crate) mod mapping;
 pub(crate) mod ontology;
 pub(crate) mod peering;
+pub(crate) mod verify;
 
 /// A point in time as the protos have it.
 pub(crate) fn timestamp(time: Time) -> Timestamp {

@@ -13,11 +13,13 @@ use crate::object::Lanes;
 use crate::ontology::{ApiName, Digest, ObjectType, Property, PropertyId, PropertyType, Schema};
 
 mod flows;
+mod project;
 #[cfg(test)]
 mod tests;
 mod translate;
 
 pub use flows::{Export, Flows, Import, OurSide, flows, unfit};
+pub use project::Projection;
 pub use translate::{ItemRefusal, Translated, pass_plain, translate};
 
 /// One type that a side made available on a connection.

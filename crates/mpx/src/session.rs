@@ -28,6 +28,7 @@ use crate::mpx::Shared;
 use crate::refusal::{said, told};
 use crate::streams::Opener;
 
+mod asks;
 mod outbox;
 mod reader;
 mod writer;
@@ -97,7 +98,7 @@ impl Session {
         } = self.shared.node().greeting().await?;
         Ok(Hello {
             versions: frame::VERSIONS.to_vec(),
-            features: Vec::new(),
+            features: vec![frame::VERIFY.to_owned()],
             title,
             addresses,
             clock,
@@ -109,7 +110,7 @@ impl Session {
     pub(crate) async fn run(self, mut ends: Line) -> Refusal {
         let (node, soft) = (Arc::clone(self.shared.node()), self.shared.runtime.soft.clone());
         let opening = async {
-            self.meet(&mut ends).await?;
+            let features = self.meet(&mut ends).await?;
             let (link, them) = (self.peer.link(), self.peer.enrollment());
             let entry = self.shared.registry.enter(link, them, self.dialler);
             let entry = entry.ok_or_else(|| Refusal::new(Reason::LinkExists, "another session stays"))?;
@@ -117,19 +118,20 @@ impl Session {
                 let hello = self.hello().await.map_err(|error| told(&error))?;
                 ends.frames.send(Frame::Hello(hello)).await.map_err(|_| lost())?;
             }
-            Ok(entry)
+            Ok((entry, asks::answers(&features)))
         };
         let opened = tokio::select! {
             biased;
             () = soft.cancelled() => Err(stopping()),
             opened = opening => opened,
         };
-        let entry = match opened {
-            Ok(entry) => entry,
+        let (entry, answers) = match opened {
+            Ok(opened) => opened,
             Err(refusal) => return refusal,
         };
         self.conn.carry_session();
         let (link, number) = (self.peer.link(), entry.number);
+        let questions = answers.then(|| node.open_line(link));
         node.presence().connected(
             link,
             presence::Session {
@@ -143,7 +145,7 @@ impl Session {
             biased;
             () = soft.cancelled() => stopping(),
             () = entry.replaced.cancelled() => Refusal::new(Reason::LinkExists, "a newer session took over"),
-            refusal = self.live(ends) => refusal,
+            refusal = self.live(ends, questions) => refusal,
         };
         tracing::info!(%link, number, reason = %refusal.reason, told = refusal.message, "session ended");
         self.conn.over.cancel();
@@ -153,8 +155,8 @@ impl Session {
         refusal
     }
 
-    /// Reads the other side's hello.
-    async fn meet(&self, ends: &mut Line) -> Result<(), Refusal> {
+    /// Reads the other side's hello; its features.
+    async fn meet(&self, ends: &mut Line) -> Result<Vec<String>, Refusal> {
         let limit = self.shared.limits().answer_timeout;
         let first = timeout(limit, ends.incoming.next())
             .await
@@ -165,7 +167,7 @@ impl Session {
         };
         let Hello {
             versions,
-            features: _,
+            features,
             title,
             addresses,
             clock,
@@ -178,11 +180,11 @@ impl Session {
             clock,
         };
         let greeted = self.shared.node().greeted(&self.peer, greeting).await;
-        greeted.map_err(|error| told(&error))
+        greeted.map(|()| features).map_err(|error| told(&error))
     }
 
     /// Everything between the hellos and the end.
-    async fn live(&self, ends: Line) -> Refusal {
+    async fn live(&self, ends: Line, questions: Option<peerd_node::Line>) -> Refusal {
         let Line {
             incoming,
             frames,
@@ -205,10 +207,13 @@ impl Session {
         let (notes, waiting) = mpsc::channel(reader::NOTES_WAITING_MAX);
         let (our_flows, ours) = watch::channel(Flows::default());
         let (their_flows, theirs) = watch::channel(Flows::default());
+        let (arrived, arriving) = mpsc::channel(asks::ARRIVED_WAITING_MAX);
+        let asks = asks::Asks::new(self, frames.clone());
         let reader = reader::Reader {
             session: self,
             heard,
             notes,
+            arrived,
             flows: their_flows,
         };
         let writer = writer::Writer {
@@ -226,6 +231,7 @@ impl Session {
         tokio::select! {
             refusal = reader.read(incoming) => refusal,
             refusal = writer.write(waiting) => refusal,
+            refusal = asks.run(questions, arriving) => refusal,
             refusal = self.watch_silence(watched) => refusal,
             refusal = self.watch_policy() => refusal,
             () = streams => lost(),

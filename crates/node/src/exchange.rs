@@ -21,6 +21,7 @@ mod purge;
 mod stopped;
 mod terms;
 mod touched;
+pub mod verify;
 mod walk;
 mod withdraw;
 

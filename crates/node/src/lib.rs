@@ -12,6 +12,7 @@ pub mod enrollment;
 mod error;
 pub mod exchange;
 pub mod job;
+mod line;
 pub mod link;
 pub mod marking;
 mod names;
@@ -28,5 +29,6 @@ mod space;
 
 pub use caller::Caller;
 pub use error::Error;
+pub use line::{Asked, Line};
 pub use node::{Node, Ports};
 pub use settings::Settings;

@@ -13,12 +13,15 @@ use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
+use crate::line::Lines;
 use crate::object::WriteClock;
 use crate::presence::Presence;
 use crate::settings::Settings;
 
 /// How often a use-case that lost a race against another write tries again on fresh reads.
 const RACES_MAX: usize = 16;
+/// How many connections are verified at once: each reads all that flows.
+const VERIFICATIONS_MAX: usize = 2;
 
 /// How many streams of object changes run at once: each remembers a little.
 const WATCHES_MAX: usize = 256;
@@ -58,6 +61,10 @@ pub struct Node {
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
     pub(crate) progress: Progress,
+    /// How questions reach peers.
+    pub(crate) lines: Lines,
+    /// Held by each verification.
+    pub(crate) verifying: Semaphore,
     /// The clock that every write of an object is named by.
     pub(crate) write_clock: WriteClock,
     /// Lifecycle messages refused since the start.
@@ -94,6 +101,8 @@ impl Node {
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
+            lines: Lines::default(),
+            verifying: Semaphore::new(VERIFICATIONS_MAX),
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),

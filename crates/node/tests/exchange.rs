@@ -11,6 +11,8 @@ mod both;
 mod collect;
 #[path = "exchange/drift.rs"]
 mod drift;
+#[path = "exchange/faults.rs"]
+mod faults;
 #[path = "exchange/flow.rs"]
 mod flow;
 #[path = "exchange/jobs.rs"]
@@ -33,6 +35,8 @@ mod ring;
 mod terms;
 #[path = "exchange/values.rs"]
 mod values;
+#[path = "exchange/verify.rs"]
+mod verify;
 #[path = "exchange/watch.rs"]
 mod watch;
 #[path = "exchange/world.rs"]

@@ -3,6 +3,7 @@
 mod change;
 mod invite;
 mod stage;
+mod verify;
 mod view;
 mod wait;
 mod watch;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Set(change::SetArgs),
     /// Ends a connection
     Close(CloseArgs),
+    /// Compares what both sides have of every type that flows; exit code 5 when something differs
+    Verify(Id),
     /// Proposes a change of security
     ProposeSecurity {
         /// The connection's id
@@ -162,6 +165,7 @@ impl Command {
             Command::Show(Id { id }) => app.shown(app.connection(id).await?),
             Command::Disable(Id { id }) => app.shown(app.disable(id).await?),
             Command::Enable(Id { id }) => app.shown(app.enable(id).await?),
+            Command::Verify(Id { id }) => verify::run(app, id).await,
             Command::ProposeSecurity { id, security } => change::propose(app, id, security).await,
             Command::ChangeRequests => change::list(app).await,
             Command::ApproveSecurity { id } => change::approve(app, id).await,

@@ -2,11 +2,12 @@
 
 use peerd_core::link::Stage;
 use peerd_core::peering::Message;
-use peerd_core::{LinkId, Reason};
-use peerd_node::Error;
+use peerd_core::{ConnectionId, LinkId, Reason};
 use peerd_node::connection::{Receipt, Received, Signed};
+use peerd_node::exchange::verify::Verification;
 use peerd_node::link::{EnrollAttempt, Enrolled};
 use peerd_node::peer::{Peer, Recognised};
+use peerd_node::{Asked, Error, Line};
 
 use crate::Party;
 
@@ -187,5 +188,37 @@ pub async fn waiting(from: &Party, to: &Party) -> Vec<Message> {
             from.node().outbox(link.id).await.expect("an outbox")
         }
         _ => Vec::new(),
+    }
+}
+
+/// What a verification that `asks` wants comes to, with the other party connected to it.
+///
+/// # Panics
+/// When there is no complete link.
+pub async fn verify(asks: &Party, other: &Party, connection: ConnectionId) -> Result<Verification, Error> {
+    let (forth, back) = (line(asks, other).await, line(other, asks).await);
+    let outcome = Box::pin(async {
+        tokio::select! {
+            outcome = asks.node().verify_connection(&asks.manager, connection) => outcome,
+            () = questions(forth, asks, other) => unreachable!("they are carried for ever"),
+            () = questions(back, other, asks) => unreachable!("they are carried for ever"),
+        }
+    });
+    outcome.await
+}
+
+async fn line(from: &Party, to: &Party) -> Line {
+    let link = from.link_to(to.id()).await.expect("a link");
+    from.shared().open_line(link.id)
+}
+
+/// Carries every question of one party to the other, and its answer back.
+async fn questions(mut line: Line, from: &Party, to: &Party) {
+    let asker = peer(to, from).await.expect("a peer");
+    loop {
+        let Asked { question, answer } = line.next().await;
+        let answered = to.node().answer(&asker, question).await;
+        // Who asked may be gone.
+        let _ = answer.send(answered);
     }
 }

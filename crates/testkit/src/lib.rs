@@ -10,9 +10,11 @@ mod node;
 mod party;
 mod poll;
 mod rng;
+mod scarce;
 
 pub use clock::TestClock;
 pub use node::TestNode;
 pub use party::Party;
 pub use poll::eventually;
 pub use rng::SeededRng;
+pub use scarce::{Room, Scarce};

@@ -7,7 +7,7 @@ use peerd_identity::{EcdsaVerifier, Identity};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::{Memory, Store};
 
-use crate::{SeededRng, TestClock};
+use crate::{Room, Scarce, SeededRng, TestClock};
 
 /// A node, and the handles by which a test moves its world.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct TestNode {
     pub clock: Arc<TestClock>,
     /// Its store; [`Memory::reopen`] gives what a restart would find.
     pub store: Memory,
+    /// Its disk.
+    pub room: Room,
     /// Its identity.
     pub identity: Arc<Identity>,
     settings: Settings,
@@ -64,8 +66,9 @@ impl TestNode {
                 .try_into()
                 .expect("8 bytes"),
         );
+        let room = Room::default();
         let ports = Ports {
-            store: Arc::new(store.reopen()) as Arc<dyn Store>,
+            store: Arc::new(Scarce::new(store.reopen(), room.clone())) as Arc<dyn Store>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
             signer: Arc::clone(&identity) as Arc<_>,
@@ -77,6 +80,7 @@ impl TestNode {
             node,
             clock,
             store,
+            room,
             identity,
             settings,
         }

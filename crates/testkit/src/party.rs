@@ -16,7 +16,7 @@ use peerd_node::policy::PolicyDecision;
 use peerd_node::{Caller, Node};
 use peerd_store::{Memory, Range, Records as _, Store as _, Table};
 
-use crate::{TestClock, TestNode};
+use crate::{Room, TestClock, TestNode};
 
 /// More rows than any test writes.
 const EVERYTHING: usize = 100_000;
@@ -95,6 +95,11 @@ impl Party {
     /// Its clock.
     pub fn clock(&self) -> &TestClock {
         &self.kit().clock
+    }
+
+    /// Its disk.
+    pub fn room(&self) -> &Room {
+        &self.kit().room
     }
 
     /// Who it is.

@@ -13,8 +13,14 @@ use crate::mpx::v1 as pb;
 use crate::mpx::v1::control_frame::Frame as PbFrame;
 use crate::status::Refusal;
 
+mod ask;
+
+pub use ask::{Ask, PIECE_BYTES_MAX, Piece};
+
 /// The versions of the protocol that this side speaks.
 pub const VERSIONS: &[u32] = &[1];
+/// The feature of a side that answers questions.
+pub const VERIFY: &str = "verify";
 /// The longest list of versions or features that is read.
 const WORDS_MAX: usize = 64;
 /// The longest content of a sharing, in bytes.
@@ -39,6 +45,10 @@ pub enum Frame {
     Flows(Flows),
     /// Proof of life.
     Heartbeat(Heartbeat),
+    /// A question.
+    Ask(Ask),
+    /// A part of an answer.
+    Answer(Piece),
 }
 
 /// What each side says first.
@@ -174,6 +184,8 @@ impl TryFrom<Option<pb::ControlFrame>> for Frame {
                 seen,
                 clock: time("heartbeat.clock", clock)?,
             }),
+            PbFrame::Ask(ask) => Frame::Ask(ask.try_into()?),
+            PbFrame::Answer(answer) => Frame::Answer(answer.try_into()?),
         })
     }
 }
@@ -213,6 +225,8 @@ impl From<Frame> for pb::ControlFrame {
                 seen,
                 clock: Some(timestamp(clock)),
             }),
+            Frame::Ask(ask) => PbFrame::Ask(ask.into()),
+            Frame::Answer(piece) => PbFrame::Answer(piece.into()),
         };
         pb::ControlFrame { frame: Some(frame) }
     }

@@ -8,6 +8,7 @@ mod field;
 pub mod frame;
 pub mod lifecycle;
 pub mod status;
+pub mod verify;
 
 /// Generated from `proto/peerd`. The comments are in the protos.
 #[expect(

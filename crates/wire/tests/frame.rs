@@ -7,8 +7,8 @@ use bytes::Bytes;
 use peerd_core::code::Proof;
 use peerd_core::{ConnectionId, LinkId, MessageId, Reason, Time};
 use peerd_wire::frame::{
-    Enroll, Enrolled, Flow, Flows, Frame, Heartbeat, Hello, Receipt, SHARING_BYTES_MAX, Sharing, Signed,
-    common_version,
+    Ask, Enroll, Enrolled, Flow, Flows, Frame, Heartbeat, Hello, PIECE_BYTES_MAX, Piece, Receipt,
+    SHARING_BYTES_MAX, Sharing, Signed, common_version,
 };
 use peerd_wire::mpx::v1 as pb;
 use peerd_wire::mpx::v1::control_frame::Frame as PbFrame;
@@ -72,6 +72,19 @@ fn every_frame_reads_back() {
             seen: 2,
             clock: Time::from_micros(1),
         }),
+        Frame::Ask(Ask {
+            number: 1,
+            question: Bytes::from_static(b"question"),
+        }),
+        Frame::Answer(Piece::Part {
+            number: 2,
+            bytes: Bytes::from_static(b"part"),
+            last: true,
+        }),
+        Frame::Answer(Piece::Refused {
+            number: 3,
+            reason: Reason::RateLimited,
+        }),
     ];
     for frame in frames {
         let sent = pb::ControlFrame::from(frame.clone());
@@ -134,6 +147,16 @@ fn what_is_malformed_is_refused_by_name() {
         ..pb::Sharing::default()
     };
     assert_eq!(field(PbFrame::Sharing(large)), "sharing.content");
+    let question = vec![0; 512 * 1024 + 1].into();
+    assert_eq!(
+        field(PbFrame::Ask(pb::Ask { number: 1, question })),
+        "ask.question"
+    );
+    let large = pb::Answer {
+        piece: vec![0; PIECE_BYTES_MAX + 1].into(),
+        ..pb::Answer::default()
+    };
+    assert_eq!(field(PbFrame::Answer(large)), "answer.piece");
     let nameless = pb::Flows {
         exports: vec![pb::Flow::default()],
         imports: Vec::new(),

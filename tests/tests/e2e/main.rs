@@ -2,7 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod chance;
 mod connections;
+mod damage;
+mod faults;
 mod input;
 mod kills;
 mod links;
@@ -10,9 +13,11 @@ mod object_links;
 mod operations;
 mod policies;
 mod process;
+mod proxy;
 mod ring;
 mod schemas;
 mod security;
 mod story;
+mod verify;
 mod watching;
 mod world;

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,17 @@ fn binaries() -> &'static Path {
         let test = std::env::current_exe().expect("a path");
         test.ancestors().nth(2).expect("a target directory").to_owned()
     })
+}
+
+/// One of the binaries. What the environment says to tests is not for it: it would refuse what it does not know.
+fn program(name: &str) -> Command {
+    let mut command = Command::new(binaries().join(name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("PEERD_FAULTS_") {
+            command.env_remove(&variable);
+        }
+    }
+    command
 }
 
 /// A port that was free a moment ago.
@@ -80,7 +92,7 @@ impl Enrollment {
 
     /// Runs `peerd init` for this directory.
     pub(crate) fn init_again<A: AsRef<OsStr>>(&self, name: &str, flags: &[A]) -> Output {
-        Command::new(binaries().join("peerd"))
+        program("peerd")
             .args(["init", "--name", name, "--title", &format!("Agency {name}")])
             .args(["--listen-mpx", &self.mpx, "--listen-api", &self.api])
             .args(flags)
@@ -92,7 +104,7 @@ impl Enrollment {
 
     /// Runs `peerd` with these arguments and `--data-dir`, to its end.
     pub(crate) fn peerd(&self, args: &[&str]) -> Output {
-        Command::new(binaries().join("peerd"))
+        program("peerd")
             .args(args)
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -105,9 +117,24 @@ impl Enrollment {
         self.dir.path().join("data")
     }
 
+    /// Advertises this address alone, from the next start.
+    pub(crate) fn advertise(&self, address: &str) {
+        let file = self.data_dir().join("peerd.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let own = format!("\"{}\"", self.mpx);
+        let lines = text.lines().map(|line| {
+            if line.starts_with("advertise") {
+                line.replace(&own, &format!("\"{address}\""))
+            } else {
+                line.to_owned()
+            }
+        });
+        std::fs::write(file, lines.collect::<Vec<_>>().join("\n")).expect("written");
+    }
+
     /// Starts the daemon and waits for its `ready` line.
     pub(crate) fn run(&mut self) {
-        let mut child = Command::new(binaries().join("peerd"))
+        let mut child = program("peerd")
             .arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
@@ -292,9 +319,19 @@ impl Drop for Lines {
     }
 }
 
+/// Tells threads that a part of a test is over: when it is dropped, so that a test that fails does not wait for them.
+#[derive(Debug)]
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs `peerctl -o json` against this endpoint.
 pub(crate) fn peerctl<A: AsRef<OsStr>>(endpoint: &str, token: &Path, args: &[A]) -> Output {
-    Command::new(binaries().join("peerctl"))
+    program("peerctl")
         .args(["--endpoint", endpoint, "--token-file"])
         .arg(token)
         .args(["-o", "json"])

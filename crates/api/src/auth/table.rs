@@ -94,6 +94,7 @@ rows! { connection:
     "SetDataTypes" => ConnectionSet,
     "SetReExport" => ConnectionSet,
     "CloseConnection" => ConnectionClose,
+    "VerifyConnection" => ConnectionVerify,
     "ProposeSecurity" => ConnectionProposeSecurity,
     "ListChangeRequests" => ConnectionChangeRequests,
     "ApproveChangeRequest" => ConnectionApproveSecurity,

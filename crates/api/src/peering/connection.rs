@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 
 use crate::refuse::{field, opened, told};
 use crate::server::Api;
+use crate::view::verify::verification;
 use crate::view::{peering as view, timestamp};
 use crate::{page, parse};
 
@@ -302,6 +303,16 @@ impl ConnectionService for Api {
         Ok(Response::new(pb::CloseConnectionResponse {
             connection: shown(closed)?,
         }))
+    }
+
+    async fn verify_connection(
+        &self,
+        request: Request<pb::VerifyConnectionRequest>,
+    ) -> Result<Response<pb::VerifyConnectionResponse>, Status> {
+        let (caller, pb::VerifyConnectionRequest { connection_id }) = opened(request)?;
+        let id = id(&connection_id)?;
+        let verified = self.node.verify_connection(&caller, id).await.map_err(told)?;
+        Ok(Response::new(verification(verified)))
     }
 
     async fn propose_security(

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::Status;
 
+use super::asks::Arrived;
 use super::{Heard, Session, lost, misbehaved};
 use crate::refusal::{said, told};
 
@@ -32,6 +33,8 @@ pub(super) struct Reader<'a> {
     pub(super) session: &'a Session,
     pub(super) heard: watch::Sender<Heard>,
     pub(super) notes: mpsc::Sender<Note>,
+    /// Questions and answers.
+    pub(super) arrived: mpsc::Sender<Arrived>,
     /// What the other side is ready for.
     pub(super) flows: watch::Sender<Flows>,
 }
@@ -79,6 +82,8 @@ impl Reader<'_> {
                 self.heard(0, None);
                 self.flows.send_replace(flows);
             }
+            Frame::Ask(ask) => self.arrived(Arrived::Ask(ask)).await?,
+            Frame::Answer(piece) => self.arrived(Arrived::Answer(piece)).await?,
         }
         Ok(())
     }
@@ -90,6 +95,11 @@ impl Reader<'_> {
         });
         let node = self.session.shared.node();
         node.presence().heard(self.session.peer.link(), node.now(), clock);
+    }
+
+    async fn arrived(&self, arrived: Arrived) -> Result<(), Refusal> {
+        self.heard(0, None);
+        self.arrived.send(arrived).await.map_err(|_| lost())
     }
 
     async fn note(&self, note: Note) -> Result<(), Refusal> {

@@ -76,20 +76,19 @@ async fn peered(a: &Site, b: &Site) -> ConnectionId {
     invitation.id
 }
 
-#[tokio::test]
-async fn objects_go_both_ways_whoever_dialled() {
-    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+/// A connection from `a` to `b` over which airports go both ways.
+pub(crate) async fn with_airports(a: &Site, b: &Site) -> ConnectionId {
     let file = r#"{"object_types": [{"name": "airport", "primary_key": "faa", "properties": {
         "faa": "string", "name": {"type": "string", "nullable": true}}}]}"#;
     let ontology: OntologyFile = serde_json::from_str(file).unwrap();
-    for site in [&a, &b] {
+    for site in [a, b] {
         site.node
             .apply_ontology(&site.caller, SPACE, &ontology)
             .await
             .unwrap();
     }
-    let connection = peered(&a, &b).await;
-    for site in [&a, &b] {
+    let connection = peered(a, b).await;
+    for site in [a, b] {
         let ways = Ways {
             export: true,
             import: true,
@@ -100,23 +99,34 @@ async fn objects_go_both_ways_whoever_dialled() {
             .await
             .unwrap();
     }
-    for (from, to, key) in [(&a, &b, "LGA"), (&b, &a, "JFK")] {
-        let properties = BTreeMap::from([("faa".to_owned(), key.to_owned())]);
-        let made = from
-            .node
-            .create_object(&from.caller, SPACE, "airport", &properties)
-            .await;
-        made.unwrap();
-        let at = ObjectAt {
-            space: SPACE.to_owned(),
-            object_type: "airport".to_owned(),
-            key: key.to_owned(),
-        };
-        eventually("the object on the other side", async || {
-            to.node.object(&to.caller, &at).await.ok().map(drop)
-        })
+    connection
+}
+
+/// An airport made at one side, once the other has it too.
+pub(crate) async fn brought(from: &Site, to: &Site, key: &str) {
+    let properties = BTreeMap::from([("faa".to_owned(), key.to_owned())]);
+    let made = from
+        .node
+        .create_object(&from.caller, SPACE, "airport", &properties)
         .await;
-    }
+    made.unwrap();
+    let at = ObjectAt {
+        space: SPACE.to_owned(),
+        object_type: "airport".to_owned(),
+        key: key.to_owned(),
+    };
+    eventually("the object on the other side", async || {
+        to.node.object(&to.caller, &at).await.ok().map(drop)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn objects_go_both_ways_whoever_dialled() {
+    let (a, b) = linked_by(Direction::IngressOnly, Plan::default(), Plan::default()).await;
+    with_airports(&a, &b).await;
+    brought(&a, &b, "LGA").await;
+    brought(&b, &a, "JFK").await;
 }
 
 #[tokio::test]

@@ -6,3 +6,4 @@ mod link;
 mod policy;
 mod rogue;
 mod site;
+mod verify;

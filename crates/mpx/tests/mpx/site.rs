@@ -19,7 +19,7 @@ use peerd_node::link::LinkView;
 use peerd_node::{Caller, Node, Ports, Settings};
 use peerd_store::records::{NameKind, NamedThing, TokenOwner};
 use peerd_store::{Batch, Memory, RecordBatch as _, Store, meta_record};
-use peerd_testkit::{SeededRng, TestClock, eventually};
+use peerd_testkit::{Room, Scarce, SeededRng, TestClock, eventually};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,8 @@ pub(crate) struct Ground {
     pub(crate) identity: Arc<Identity>,
     pub(crate) store: Memory,
     pub(crate) clock: Arc<TestClock>,
+    /// Its disk.
+    pub(crate) room: Room,
     plan: Plan,
     address: SocketAddr,
 }
@@ -111,6 +113,7 @@ impl Site {
             identity,
             store: Memory::new(),
             clock,
+            room: Room::default(),
             plan,
             address: listener.local_addr().unwrap(),
         };
@@ -132,7 +135,7 @@ impl Site {
         let id = ground.identity.enrollment_id();
         let seed = u64::from_le_bytes(id.as_bytes()[..8].try_into().unwrap());
         let ports = Ports {
-            store: Arc::new(ground.store.reopen()) as Arc<dyn Store>,
+            store: Arc::new(Scarce::new(ground.store.reopen(), ground.room.clone())) as Arc<dyn Store>,
             clock: Arc::clone(&clock),
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
             signer: Arc::clone(&ground.identity) as Arc<_>,
@@ -175,6 +178,7 @@ impl Site {
             identity: Arc::clone(&self.ground.identity),
             store: self.ground.store.reopen(),
             clock: Arc::clone(&self.ground.clock),
+            room: self.ground.room.clone(),
             plan: self.ground.plan.clone(),
             address: self.ground.address,
         }

@@ -51,7 +51,7 @@ pub struct Exporter {
     /// The position that the importer knows or will know: that of the last batch handed out.
     told: Position,
     number: u64,
-    /// The places of batches that are not acknowledged.
+    /// The places after which the batches begin that are not acknowledged.
     outstanding: BTreeMap<u64, u64>,
     unsettled: Unsettled,
     renewed: Renewed,
@@ -327,12 +327,13 @@ impl Exporter {
     /// Everything from here on is in memory: a batch whose marks are written is handed out.
     fn hand_out(&mut self, plan: Plan, sharing_revision: u64) -> Option<Batch> {
         let Plan { draft, last, speaks } = plan;
-        self.handed = (draft.at, last || !speaks && self.handed.1);
+        let handed = (draft.at, last || !speaks && self.handed.1);
+        let (began, _) = std::mem::replace(&mut self.handed, handed);
         if !speaks {
             return None;
         }
         self.number += 1;
-        self.outstanding.insert(self.number, draft.told.walk.reached());
+        self.outstanding.insert(self.number, began.walk.reached());
         self.unsettled.wait(self.number, draft.marks);
         let cursor = self.sealer.seal(&self.flow, &draft.told);
         let batch = Batch {
@@ -370,8 +371,8 @@ impl Exporter {
         let (handed, told_end) = &self.handed;
         let walked = handed.walk.reached().max(handed.floor);
         let reached = match self.outstanding.first_key_value() {
-            // Everything before the oldest batch without an answer was answered, as far as can be said.
-            Some((_, sequence)) => sequence.saturating_sub(1).min(walked),
+            // Everything before the oldest batch without an answer was answered.
+            Some((_, began)) => (*began).min(walked),
             None => handed.walk.reached(),
         };
         let settled = self.outstanding.is_empty() && self.planned.is_empty() && *told_end;

@@ -186,7 +186,7 @@ fn is_repeated(last: &Ack, batch: &Batch) -> bool {
 
 impl Node {
     /// The permit and the terms to import.
-    async fn may_import(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ImportTerms), Error> {
+    pub(super) async fn may_import(&self, flow: &Flow) -> Result<(Permit<policy::Flow>, ImportTerms), Error> {
         let stopped = || Error::new(Reason::WrongStage, "the type does not come in now");
         let terms = self.import_terms(flow).await?.ok_or_else(stopped)?;
         Ok((self.permit_import(&terms)?, terms))

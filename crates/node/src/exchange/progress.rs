@@ -235,6 +235,12 @@ impl Progress {
         stream.open > 0 && stream.settled
     }
 
+    /// How far an exporter has come in its feed: all up to there was acknowledged.
+    pub(super) fn reached(&self, flow: &Flow) -> u64 {
+        self.of(flow.connection, &flow.object_type, Direction::Export)
+            .reached
+    }
+
     pub(super) fn of(&self, connection: ConnectionId, object_type: &str, direction: Direction) -> Stream {
         let key = (connection, object_type.to_owned(), direction);
         self.lock().get(&key).cloned().unwrap_or_default()

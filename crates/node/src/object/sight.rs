@@ -12,7 +12,7 @@ use crate::{Caller, Error, Node};
 
 /// What one caller may see, as of one moment.
 #[derive(Debug)]
-pub(super) struct Sight {
+pub(crate) struct Sight {
     principal: PrincipalId,
     markings: BTreeMap<Name, Marking>,
     pub(super) levels: Levels,
@@ -20,12 +20,12 @@ pub(super) struct Sight {
 
 impl Sight {
     /// Whether the caller may see an object: every one of its markings.
-    pub(super) fn sees(&self, state: &ObjectState) -> bool {
+    pub(crate) fn sees(&self, state: &ObjectState) -> bool {
         self.sees_marked(&state.security(&self.levels).markings)
     }
 
     /// The same for what carries these markings.
-    pub(super) fn sees_marked(&self, carried: &BTreeSet<Name>) -> bool {
+    pub(crate) fn sees_marked(&self, carried: &BTreeSet<Name>) -> bool {
         may_see(self.principal, carried, &self.markings)
     }
 
@@ -39,7 +39,7 @@ impl Sight {
 
 impl Node {
     /// What this caller may see.
-    pub(super) async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
+    pub(crate) async fn sight(&self, caller: &Caller) -> Result<Sight, Error> {
         Ok(Sight {
             principal: caller.principal().id,
             markings: self.markings().await?,

@@ -109,6 +109,15 @@ impl<'a> StoredRef<'a> {
     }
 }
 
+/// The same object as if it had been changed here since it came.
+pub(crate) fn as_if_changed(bytes: &Bytes) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    if let Some(flags) = bytes.get_mut(1) {
+        *flags &= !CLEAN;
+    }
+    bytes.into()
+}
+
 /// What becomes of an object with a plain state.
 #[derive(Debug)]
 pub(crate) enum PlainOutcome {
@@ -192,6 +201,20 @@ impl Node {
         let place = key_in(&feed_of(space, key.object_type()), key.primary_key());
         let entry = self.store.read(Table::Objects, &place).await?;
         entry.as_ref().map(found).transpose()
+    }
+
+    /// The stored forms of the objects of a feed with these primary keys, in the same order. What keeps the place of a
+    /// copy that went is nothing.
+    pub(crate) async fn stored_many(
+        &self,
+        feed: &FeedId,
+        primary_keys: impl IntoIterator<Item = &str>,
+    ) -> Result<Vec<Option<Found<Stored>>>, Error> {
+        let keys: Vec<Bytes> = primary_keys.into_iter().map(|key| key_in(feed, key)).collect();
+        let entries = self.store.read_many(Table::Objects, &keys).await?.into_iter();
+        let found = entries.map(|entry| entry.as_ref().map(found).transpose());
+        let here = |found: Option<Found<Stored>>| found.filter(|found| !found.record.state.is_hollow());
+        found.map(|found| found.map(here)).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pair::up_to;
 use crate::world::{World, classify, count, create, drain, name, peer, ready};
 
 /// a proposes, b agrees.
-async fn agree(world: &World, security: Security) {
+pub(crate) async fn agree(world: &World, security: Security) {
     let (a, b) = (&world.pair.a, &world.pair.b);
     let id = world.connection;
     let proposed = a.node().propose_security(&a.manager, id, security).await;

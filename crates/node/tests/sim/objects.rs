@@ -406,11 +406,20 @@ impl World {
                 .map(|it| format!("{:?} {:?}", it.key, it.properties));
             held.push(rows.collect::<Vec<_>>());
         }
-        if held[0] == held[1] {
-            Ok(())
-        } else {
-            Err(format!("both sides differ:\n{:#?}\n{:#?}", held[0], held[1]))
+        if held[0] != held[1] {
+            return Err(format!("both sides differ:\n{:#?}\n{:#?}", held[0], held[1]));
         }
+        let [a, b] = &self.parties;
+        for (asks, other) in [(a, b), (b, a)] {
+            let verified = carry::verify(asks, other, self.id).await;
+            let verified = verified.map_err(|error| format!("no verification: {error}"))?;
+            if !verified.is_equal() {
+                return Err(format!(
+                    "both sides have the same and do not know it: {verified:?}"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -51,6 +51,7 @@ connection approve CODE --space flights --classification secret --marking a
 connection reject CODE --reason TEXT
 connection revoke con_1
 connection activate con_1
+connection verify con_1
 connection list
 connection show con_1
 connection wait con_1 --stage requested

@@ -1,0 +1,96 @@
+//! A store whose disk is full whenever a test says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use peerd_store::{
+    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Memory, Range, Revision, Sequence, Store,
+    Table, Topic,
+};
+use tokio::sync::watch;
+
+/// A disk that tests fill and empty.
+#[derive(Clone, Debug, Default)]
+pub struct Room(Arc<AtomicBool>);
+
+impl Room {
+    /// From now on nothing more can be written.
+    pub fn fill(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// There is room again.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A store in memory on such a disk: when it is full commits are refused and reads go on, as with a real one.
+#[derive(Debug)]
+pub struct Scarce {
+    store: Memory,
+    room: Room,
+}
+
+impl Scarce {
+    /// This store on this disk.
+    pub fn new(store: Memory, room: Room) -> Scarce {
+        Scarce { store, room }
+    }
+}
+
+#[async_trait]
+impl Store for Scarce {
+    async fn read(&self, table: Table, key: &[u8]) -> Result<Option<Entry>, Error> {
+        self.store.read(table, key).await
+    }
+
+    async fn read_many(&self, table: Table, keys: &[Bytes]) -> Result<Vec<Option<Entry>>, Error> {
+        self.store.read_many(table, keys).await
+    }
+
+    async fn range(&self, range: Range) -> Result<Vec<(Bytes, Entry)>, Error> {
+        self.store.range(range).await
+    }
+
+    async fn count(&self, table: Table, prefix: &[u8]) -> Result<u64, Error> {
+        self.store.count(table, prefix).await
+    }
+
+    async fn changes(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<Change>, Error> {
+        self.store.changes(feed, after, limit).await
+    }
+
+    async fn tail(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<(Bytes, Entry)>, Error> {
+        self.store.tail(feed, after, limit).await
+    }
+
+    fn horizon(&self) -> Option<Revision> {
+        self.store.horizon()
+    }
+
+    async fn head(&self, feed: &FeedId) -> Result<Sequence, Error> {
+        self.store.head(feed).await
+    }
+
+    async fn audit(&self, number: u64, limit: usize) -> Result<Vec<AuditEntry>, Error> {
+        self.store.audit(number, limit).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<Committed, Error> {
+        if self.room.0.load(Ordering::Relaxed) {
+            return Err(Error::Full("the test filled the disk".into()));
+        }
+        self.store.commit(batch).await
+    }
+
+    fn watch(&self, topic: &Topic) -> watch::Receiver<u64> {
+        self.store.watch(topic)
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
