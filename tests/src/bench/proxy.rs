@@ -18,14 +18,14 @@ const PIECE_BYTES_MAX: usize = 16 * 1024;
 
 /// A way to an address; it ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Proxy {
-    pub(crate) address: SocketAddr,
+pub struct Proxy {
+    pub address: SocketAddr,
     _guard: DropGuard,
 }
 
 impl Proxy {
     /// A way to `target` on which every byte takes `delay`, each way.
-    pub(crate) async fn start(target: SocketAddr, delay: Duration) -> anyhow::Result<Proxy> {
+    pub async fn start(target: SocketAddr, delay: Duration) -> anyhow::Result<Proxy> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, end) = (listener.local_addr()?, CancellationToken::new());
         let (tasks, ended) = (TaskTracker::new(), end.clone());

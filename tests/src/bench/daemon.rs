@@ -9,61 +9,82 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
+use super::cpu;
+
 /// How long a start may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The unit of CPU times in `/proc`, per second; the same on every Linux that runs this.
-const TICKS: f64 = 100.0;
+/// Names a directory of other binaries to measure, built before.
+const PROGRAMS: &str = "PEERD_BENCH_PROGRAMS";
 
 /// An enrollment with its own data directory, and its daemon while it runs.
 #[derive(Debug)]
-pub(crate) struct Daemon {
+pub struct Daemon {
     program: PathBuf,
     dir: TempDir,
     child: Option<Child>,
 }
 
-/// The release binary of `peerd`, built if it is not up to date.
-pub(crate) fn program() -> anyhow::Result<PathBuf> {
+/// The release binary of this name, `peerd` or `peerctl`, built if it is not up to date.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os(PROGRAMS) {
+        return Ok(Path::new(&dir).join(name));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--release", "-p", "peerd"])
+        .args(["build", "--quiet", "--release", "-p", name])
         .status()?;
-    ensure!(built.success(), "peerd does not build");
+    ensure!(built.success(), "{name} does not build");
     // target/release/deps/figures-… → target/release
     let bench = std::env::current_exe()?;
     let beside = bench.ancestors().nth(2).context("a target directory")?;
-    Ok(beside.join("peerd"))
+    Ok(beside.join(name))
 }
 
 impl Daemon {
-    /// A new enrollment.
-    pub(crate) fn init(program: PathBuf) -> anyhow::Result<Daemon> {
+    /// A new enrollment that listens on any port.
+    pub fn init(program: PathBuf, name: &str) -> anyhow::Result<Daemon> {
+        Daemon::init_with(program, name, "127.0.0.1:0", None)
+    }
+
+    /// A new enrollment that listens there for others, and tells them to come to another address.
+    pub fn init_with(
+        program: PathBuf,
+        name: &str,
+        mpx: &str,
+        advertised: Option<&str>,
+    ) -> anyhow::Result<Daemon> {
         let dir = tempfile::tempdir()?;
         let daemon = Daemon {
             program,
             dir,
             child: None,
         };
-        let any_port = "127.0.0.1:0";
-        let init = Command::new(&daemon.program)
-            .args(["init", "--name", "hub", "--title", "Hub"])
-            .args(["--listen-mpx", any_port, "--listen-api", any_port, "--data-dir"])
-            .arg(daemon.data_dir())
-            .output()?;
+        let mut init = Command::new(&daemon.program);
+        init.args(["init", "--name", name, "--title", name])
+            .args(["--listen-mpx", mpx, "--listen-api", "127.0.0.1:0", "--data-dir"])
+            .arg(daemon.data_dir());
+        if let Some(address) = advertised {
+            init.args(["--advertise", address]);
+        }
+        let init = init.output()?;
         ensure!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         Ok(daemon)
     }
 
-    pub(crate) fn program(&self) -> &Path {
+    pub fn program(&self) -> &Path {
         &self.program
     }
 
-    pub(crate) fn data_dir(&self) -> PathBuf {
+    pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
+    pub fn token_file(&self) -> PathBuf {
+        self.data_dir().join("admin.token")
+    }
+
     /// Starts it; how long that took until its `ready` line.
-    pub(crate) fn start(&mut self) -> anyhow::Result<Duration> {
+    pub fn start(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         let mut child = Command::new(&self.program)
             .arg("run")
@@ -93,7 +114,7 @@ impl Daemon {
     }
 
     /// Stops it in order.
-    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+    pub fn stop(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("a daemon")?;
         let pid = i32::try_from(child.id())
             .ok()
@@ -104,35 +125,45 @@ impl Daemon {
     }
 
     /// Where it serves its operators.
-    pub(crate) fn api(&self) -> anyhow::Result<String> {
+    pub fn api(&self) -> anyhow::Result<String> {
+        self.run_file("api")
+    }
+
+    /// Where it serves other enrollments.
+    pub fn mpx(&self) -> anyhow::Result<String> {
+        self.run_file("mpx")
+    }
+
+    fn run_file(&self, field: &str) -> anyhow::Result<String> {
         let run = std::fs::read(self.data_dir().join("run.json"))?;
         let run: serde_json::Value = serde_json::from_slice(&run)?;
-        Ok(run["api"].as_str().context("an address")?.to_owned())
+        Ok(run[field].as_str().context("an address")?.to_owned())
     }
 
     /// The memory it holds, in KiB.
-    pub(crate) fn resident_kib(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(self.proc()?.join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    pub fn resident_kib(&self) -> anyhow::Result<f64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory it ever held, in KiB.
+    pub fn resident_kib_max(&self) -> anyhow::Result<f64> {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, field: &str) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|rest| rest.split_whitespace().next());
-        Ok(kib.context("VmRSS")?.parse()?)
+        Ok(kib.context("a size")?.parse()?)
     }
 
     /// The CPU time it has used, in seconds.
-    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(self.proc()?.join("stat"))?;
-        // The name may hold spaces; it ends with the last bracket. User and system time are fields 14 and 15.
-        let (_, fields) = stat.rsplit_once(')').context("a stat line")?;
-        let mut ticks = 0.0;
-        for field in fields.split_whitespace().skip(11).take(2) {
-            ticks += field.parse::<f64>()?;
-        }
-        Ok(ticks / TICKS)
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        cpu::of(self.pid()?)
     }
 
-    fn proc(&self) -> anyhow::Result<PathBuf> {
-        let id = self.child.as_ref().context("a daemon")?.id();
-        Ok(Path::new("/proc").join(id.to_string()))
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        Ok(self.child.as_ref().context("a daemon")?.id())
     }
 }
 

@@ -1,0 +1,66 @@
+//! The rows that are replicated: the same bytes for every system of a run.
+
+mod flights;
+mod synthetic;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) use flights::flights;
+pub(crate) use synthetic::{Keys, synthetic};
+
+/// The object type whose rows are loaded before anybody follows, and the one loaded while somebody does.
+pub(crate) const TYPES: [&str; 2] = ["stored", "live"];
+/// Of this many rows, one changes while the other side is away.
+pub(crate) const PART: u64 = 100;
+
+/// A column: its name, its type in an ontology and in SQL, and whether it may be null.
+pub(crate) type Column = (&'static str, &'static str, &'static str, bool);
+
+/// Rows, and what is done to them.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) name: String,
+    pub(crate) count: u64,
+    pub(crate) columns: &'static [Column],
+    /// The columns that make the primary key.
+    pub(crate) key_from: &'static [&'static str],
+    /// A text property that edits set.
+    pub(crate) text: &'static str,
+    /// The keys of some rows.
+    pub(crate) keys: Vec<String>,
+    /// All rows.
+    pub(crate) all: PathBuf,
+    /// All rows with other values.
+    pub(crate) changed: PathBuf,
+    /// One row of [`PART`], with values that are others again.
+    pub(crate) part: PathBuf,
+    _dir: TempDir,
+}
+
+impl Rows {
+    /// How many rows [`Rows::part`] has.
+    pub(crate) fn part_count(&self) -> u64 {
+        self.count.div_ceil(PART)
+    }
+
+    /// Both object types, as an ontology.
+    pub(crate) fn ontology(&self) -> String {
+        let joined = self.key_from.len() > 1;
+        let mut properties = serde_json::Map::new();
+        if joined {
+            properties.insert("id".to_owned(), json!("string"));
+        }
+        for (name, of, _, nullable) in self.columns {
+            properties.insert((*name).to_owned(), json!({"type": of, "nullable": nullable}));
+        }
+        let key = if joined { "id" } else { self.key_from[0] };
+        let types: Vec<Value> = TYPES
+            .iter()
+            .map(|name| json!({"name": name, "primary_key": key, "properties": properties}))
+            .collect();
+        json!({ "object_types": types }).to_string()
+    }
+}
