@@ -1,6 +1,12 @@
 //! One phase of a run: how long it took, and who worked how much for it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::rows::Rows;
+
+/// How long a phase may take before the bench gives up: so long, and so much for each row.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE_PER_ROW: Duration = Duration::from_millis(1);
 
 /// CPU time so far, in seconds: of clients that have ended, of the source, of the importer.
 pub(crate) type Used = [f64; 3];
@@ -66,4 +72,20 @@ impl Phase {
         let [client, source, importer] = self.used.map(|seconds| seconds * 1e6 / self.rows as f64);
         format!("client {client:.1}, source {source:.1}, importer {importer:.1}")
     }
+}
+
+/// How long a phase may take.
+pub(crate) fn patience(rows: &Rows) -> Duration {
+    PATIENCE + PATIENCE_PER_ROW * u32::try_from(rows.count).unwrap_or(u32::MAX)
+}
+
+/// Says at once what a phase came to.
+pub(crate) fn told(name: &str, phase: Phase) -> Phase {
+    eprintln!(
+        "  {name}: {:.0} rows/s, {:.1} µs/row of CPU ({})",
+        phase.rows_per_second(),
+        phase.cpu_us_per_row(),
+        phase.shares()
+    );
+    phase
 }

@@ -3,8 +3,11 @@
 mod flights;
 mod synthetic;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -63,4 +66,10 @@ impl Rows {
             .collect();
         json!({ "object_types": types }).to_string()
     }
+}
+
+/// The lines of a file after its header.
+pub(crate) fn lines(file: &Path) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
+    let file = File::open(file).with_context(|| file.display().to_string())?;
+    Ok(BufReader::with_capacity(1 << 20, file).lines().skip(1))
 }

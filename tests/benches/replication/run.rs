@@ -1,18 +1,12 @@
 //! All rows through two daemons, phase by phase.
 
-use std::time::Duration;
-
 use peerd_tests::bench::operator::{eventually, within};
 use peerd_wire::data::v1 as data;
 use peerd_wire::peering::v1 as peering;
 
 use crate::pair::{Pair, SPACE};
-use crate::phase::{Phase, Running};
+use crate::phase::{Phase, Running, patience, told};
 use crate::rows::{Rows, TYPES};
-
-/// How long a phase may take before the bench gives up: so long, and so much for each row.
-const PATIENCE: Duration = Duration::from_mins(1);
-const PATIENCE_PER_ROW: Duration = Duration::from_millis(1);
 
 /// What all phases came to.
 #[derive(Debug)]
@@ -27,8 +21,8 @@ pub(crate) struct Phases {
     pub(crate) updates: Phase,
     /// What changed while the importer was away.
     pub(crate) catch_up: Phase,
-    /// The most memory each ever held, in MiB.
-    pub(crate) memory_mib: [f64; 2],
+    /// The most memory each ever held, in MiB, where that can be told.
+    pub(crate) memory_mib: Option<[f64; 2]>,
 }
 
 /// Runs the phases on two daemons, which are left as they are then.
@@ -65,7 +59,7 @@ pub(crate) async fn through_peerd(pair: &Pair, rows: &Rows) -> anyhow::Result<Ph
         live,
         updates,
         catch_up,
-        memory_mib,
+        memory_mib: Some(memory_mib),
     })
 }
 
@@ -132,8 +126,7 @@ async fn mark(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow
 /// Waits until the importer has that edit, and with it everything before.
 async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow::Result<()> {
     let operator = &pair.importer.operator;
-    let patience = PATIENCE + PATIENCE_PER_ROW * u32::try_from(rows.count)?;
-    within(patience, mark, async || {
+    within(patience(rows), mark, async || {
         let object = operator.object(SPACE, object_type, &rows.keys[0]).await?;
         let value = object.and_then(|mut object| object.properties.remove(rows.text)?.kind);
         Ok(value == Some(data::value::Kind::StringValue(mark.to_owned())))
@@ -145,14 +138,4 @@ async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> any
 async fn in_sync(pair: &Pair, streams: usize) -> anyhow::Result<bool> {
     let connection = pair.importer.operator.connection(&pair.connection).await?;
     Ok(connection.feeds.len() == streams && connection.feeds.iter().all(|feed| feed.in_sync))
-}
-
-fn told(name: &str, phase: Phase) -> Phase {
-    eprintln!(
-        "  {name}: {:.0} rows/s, {:.1} µs/row of CPU ({})",
-        phase.rows_per_second(),
-        phase.cpu_us_per_row(),
-        phase.shares()
-    );
-    phase
 }

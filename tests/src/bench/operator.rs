@@ -26,7 +26,7 @@ const PAGE: u32 = 1_000;
 /// How long a step between two operators may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often they look meanwhile.
-const INTERVAL: Duration = Duration::from_millis(20);
+const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Puts the operator's token on every call.
 #[derive(Clone, Debug)]

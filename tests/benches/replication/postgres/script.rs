@@ -1,0 +1,86 @@
+//! Rows as scripts for `psql`, a commit for each batch.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use super::BATCH_ROWS;
+use crate::rows::{Rows, lines};
+
+/// What stands for null.
+const NULL: &str = "NA";
+
+/// A table for an object type.
+pub(super) fn table(rows: &Rows, name: &str) -> String {
+    let columns = rows.columns.iter().map(|(column, _, of, nullable)| {
+        let null = if *nullable { "" } else { " NOT NULL" };
+        format!("{column} {of}{null}")
+    });
+    let columns: Vec<String> = columns.collect();
+    let key = rows.key_from.join(", ");
+    format!(
+        "CREATE TABLE {name} ({}, PRIMARY KEY ({key}))",
+        columns.join(", ")
+    )
+}
+
+/// New rows: the fastest way there is.
+pub(super) fn copy(rows: &Path, table: &str, script: &Path) -> anyhow::Result<()> {
+    let mut script = BufWriter::with_capacity(1 << 20, File::create(script)?);
+    in_batches(rows, |batch| {
+        writeln!(script, "COPY {table} FROM STDIN (FORMAT csv, NULL '{NULL}');")?;
+        for line in batch {
+            writeln!(script, "{line}")?;
+        }
+        Ok(writeln!(script, "\\.")?)
+    })?;
+    Ok(script.flush()?)
+}
+
+/// Rows whose keys may be there already.
+pub(super) fn upsert(rows: &Rows, file: &Path, table: &str, script: &Path) -> anyhow::Result<()> {
+    let mut script = BufWriter::with_capacity(1 << 20, File::create(script)?);
+    let news = rows.columns.iter().map(|(name, ..)| *name);
+    let news = news.filter(|name| !rows.key_from.contains(name));
+    let news: Vec<String> = news.map(|name| format!("{name} = excluded.{name}")).collect();
+    let (key, news) = (rows.key_from.join(", "), news.join(", "));
+    in_batches(file, |batch| {
+        let mut values = String::new();
+        for (place, line) in batch.iter().enumerate() {
+            values.push_str(if place == 0 { "(" } else { ",(" });
+            for (place, cell) in line.split(',').enumerate() {
+                values.push_str(if place == 0 { "" } else { "," });
+                match cell {
+                    NULL => values.push_str("NULL"),
+                    _ => write!(values, "'{cell}'")?,
+                }
+            }
+            values.push(')');
+        }
+        Ok(writeln!(
+            script,
+            "INSERT INTO {table} VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {news};"
+        )?)
+    })?;
+    Ok(script.flush()?)
+}
+
+/// The condition that finds one row.
+pub(super) fn is(rows: &Rows, key: &str) -> String {
+    let parts = rows.key_from.iter().zip(key.split('|'));
+    let parts: Vec<String> = parts.map(|(name, part)| format!("{name} = '{part}'")).collect();
+    parts.join(" AND ")
+}
+
+fn in_batches(file: &Path, mut put: impl FnMut(&[String]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut batch = Vec::with_capacity(BATCH_ROWS);
+    for line in lines(file)? {
+        batch.push(line?);
+        if batch.len() == BATCH_ROWS {
+            put(&batch)?;
+            batch.clear();
+        }
+    }
+    if batch.is_empty() { Ok(()) } else { put(&batch) }
+}
