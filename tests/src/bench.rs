@@ -4,4 +4,6 @@ pub mod cpu;
 pub mod daemon;
 pub mod operator;
 pub mod proxy;
+pub mod rows;
+pub mod states;
 pub mod table;

@@ -6,23 +6,30 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use peerd_tests::bench::table::{self, Row, Table};
+use peerd_tests::bench::rows::{self, Keys};
+use peerd_tests::bench::table::{self, Table};
 
+mod edits;
+mod latency;
+mod limit;
 mod pair;
 mod phase;
 mod postgres;
-mod rows;
 mod run;
-
-use pair::Pair;
-use phase::Phase;
-use postgres::Replica;
-use rows::{Keys, Rows};
-use run::Phases;
+mod sections;
+mod wire;
 
 /// Where the flights are, if they are.
 const FLIGHTS: &str = "PEERD_BENCH_FLIGHTS";
-const SECTIONS: &[&str] = &["synthetic", "flights"];
+const SECTIONS: &[&str] = &[
+    "limit",
+    "synthetic",
+    "latency",
+    "flights",
+    "wire",
+    "scale",
+    "scale-5m",
+];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -64,7 +71,8 @@ impl Options {
     }
 
     fn asks_for(&self, section: &str) -> bool {
-        self.sections.is_empty() || self.sections.iter().any(|named| named == section)
+        let named = |name: &str| self.sections.iter().any(|named| named == name);
+        self.sections.is_empty() || named(section) || section == "scale" && named("scale-5m")
     }
 }
 
@@ -87,74 +95,34 @@ async fn measure(options: &Options) -> anyhow::Result<Table> {
     if options.postgres.is_none() {
         eprintln!("no PostgreSQL: its figures are left out");
     }
-    if options.asks_for("synthetic") {
+    let limit = options.asks_for("limit").then(limit::measured).transpose()?;
+    if let Some(limit) = &limit {
+        table.rows.extend(limit.figures());
+    }
+    if options.asks_for("synthetic") || options.asks_for("latency") {
         let rows = rows::synthetic(options.rows, options.keys)?;
-        table.rows.extend(replicated(options, &rows).await?);
+        let edits = options.asks_for("latency");
+        table
+            .rows
+            .extend(sections::replicated(options, &rows, limit.as_ref(), edits).await?);
     }
     if options.asks_for("flights") {
         match &options.flights {
-            Some(path) => table
-                .rows
-                .extend(replicated(options, &rows::flights(path)?).await?),
+            Some(path) => {
+                let rows = rows::flights(path)?;
+                table
+                    .rows
+                    .extend(sections::replicated(options, &rows, limit.as_ref(), false).await?);
+            }
             None => eprintln!("no flights: name the file by --flights=FILE or {FLIGHTS}"),
         }
     }
+    if options.asks_for("wire") {
+        table.rows.extend(sections::wire(options).await?);
+    }
+    if options.asks_for("scale") {
+        let largest = options.sections.iter().any(|section| section == "scale-5m");
+        table.rows.extend(sections::scale(options, largest).await?);
+    }
     Ok(table)
-}
-
-/// All phases on these rows.
-async fn replicated(options: &Options, rows: &Rows) -> anyhow::Result<Vec<Row>> {
-    eprintln!("measuring {}, peerd", rows.name);
-    let ours = {
-        let pair = Pair::start(rows).await?;
-        run::through_peerd(&pair, rows).await?
-    };
-    let theirs = match &options.postgres {
-        None => None,
-        Some(programs) => {
-            eprintln!("measuring {}, PostgreSQL", rows.name);
-            let replica = Replica::start(programs, rows).await?;
-            Some(postgres::through_postgres(&replica, rows).await?)
-        }
-    };
-    Ok(beside(rows, &ours, theirs.as_ref()))
-}
-
-fn beside(rows: &Rows, ours: &Phases, theirs: Option<&Phases>) -> Vec<Row> {
-    type Pick = fn(&Phases) -> &Phase;
-    const PHASES: [(&str, Pick); 5] = [
-        ("load at the source", |phases| &phases.load),
-        ("bootstrap of the importer", |phases| &phases.bootstrap),
-        ("live", |phases| &phases.live),
-        ("updates, live", |phases| &phases.updates),
-        ("catch-up of 1 % after a cut", |phases| &phases.catch_up),
-    ];
-    let mut table = Vec::new();
-    for (name, pick) in PHASES {
-        let (ours, theirs) = (pick(ours), theirs.map(pick));
-        let figure = format!("{name}, {}", rows.name);
-        table.push(Row {
-            figure: figure.clone(),
-            value: ours.rows_per_second(),
-            unit: "rows/s",
-            beside: theirs.map(|phase| ("PostgreSQL".to_owned(), phase.rows_per_second())),
-        });
-        table.push(Row {
-            figure: format!("{figure}: CPU ({})", ours.shares()),
-            value: ours.cpu_us_per_row(),
-            unit: "µs/row",
-            beside: theirs.map(|phase| (format!("PostgreSQL ({})", phase.shares()), phase.cpu_us_per_row())),
-        });
-    }
-    for (who, mib) in ["source", "importer"]
-        .iter()
-        .zip(ours.memory_mib.into_iter().flatten())
-    {
-        table.push(Row::alone(
-            format!("memory of the {who} at most, {}", rows.name),
-            mib,
-            "MiB",
-        ));
-    }
-    table
 }

@@ -1,17 +1,20 @@
 //! Two daemons as two processes, linked over mutual TLS, with a connection from one to the other.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use peerd_tests::bench::cpu;
 use peerd_tests::bench::daemon::{self, Daemon};
 use peerd_tests::bench::operator::{Operator, eventually};
+use peerd_tests::bench::proxy::Proxy;
 use peerd_wire::peering::v1 as peering;
 use tokio::process::Command;
 
 use crate::phase::Used;
-use crate::rows::Rows;
+use peerd_tests::bench::rows::Rows;
 
 /// The space of both sides.
 pub(crate) const SPACE: &str = "bench";
@@ -29,6 +32,8 @@ pub(crate) struct Pair {
     pub(crate) source: Side,
     pub(crate) importer: Side,
     pub(crate) connection: String,
+    /// What the importer comes through, where that is counted.
+    pub(crate) way: Option<Proxy>,
     peerctl: PathBuf,
 }
 
@@ -51,6 +56,22 @@ impl Pair {
         let source = Side::start(Daemon::init(program.clone(), "source")?, &ontology).await?;
         let importer = Side::start(Daemon::init(program, "importer")?, &ontology).await?;
         Pair::connect(source, importer, peerctl).await
+    }
+
+    /// The same through a proxy that counts bytes.
+    pub(crate) async fn counted(rows: &Rows) -> anyhow::Result<Pair> {
+        let program = daemon::program("peerd")?;
+        let peerctl = daemon::program("peerctl")?;
+        let ontology = rows.ontology();
+        let mpx = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let way = Proxy::start(mpx, Duration::ZERO).await?;
+        let advertised = way.address.to_string();
+        let source = Daemon::init_with(program.clone(), "source", &mpx.to_string(), Some(&advertised))?;
+        let source = Side::start(source, &ontology).await?;
+        let importer = Side::start(Daemon::init(program, "importer")?, &ontology).await?;
+        let mut pair = Pair::connect(source, importer, peerctl).await?;
+        pair.way = Some(way);
+        Ok(pair)
     }
 
     async fn connect(source: Side, importer: Side, peerctl: PathBuf) -> anyhow::Result<Pair> {
@@ -98,6 +119,7 @@ impl Pair {
             source,
             importer,
             connection: id,
+            way: None,
             peerctl,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::rows::Rows;
+use peerd_tests::bench::rows::Rows;
 
 /// How long a phase may take before the bench gives up: so long, and so much for each row.
 const PATIENCE: Duration = Duration::from_mins(1);

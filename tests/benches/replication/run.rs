@@ -6,10 +6,10 @@ use peerd_wire::peering::v1 as peering;
 
 use crate::pair::{Pair, SPACE};
 use crate::phase::{Phase, Running, patience, told};
-use crate::rows::{Rows, TYPES};
+use peerd_tests::bench::rows::{Rows, TYPES};
 
 /// What all phases came to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Phases {
     /// Into the source, while nobody follows.
     pub(crate) load: Phase,
@@ -115,7 +115,7 @@ async fn catch_up(pair: &Pair, rows: &Rows, object_type: &str) -> anyhow::Result
 }
 
 /// An edit at the source, behind all that was loaded.
-async fn mark(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow::Result<()> {
+pub(crate) async fn mark(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow::Result<()> {
     let edit = (rows.text, mark);
     pair.source
         .operator
@@ -124,7 +124,7 @@ async fn mark(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow
 }
 
 /// Waits until the importer has that edit, and with it everything before.
-async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow::Result<()> {
+pub(crate) async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> anyhow::Result<()> {
     let operator = &pair.importer.operator;
     within(patience(rows), mark, async || {
         let object = operator.object(SPACE, object_type, &rows.keys[0]).await?;
@@ -135,7 +135,7 @@ async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &str) -> any
 }
 
 /// Whether so many streams are open and have nothing to say.
-async fn in_sync(pair: &Pair, streams: usize) -> anyhow::Result<bool> {
+pub(crate) async fn in_sync(pair: &Pair, streams: usize) -> anyhow::Result<bool> {
     let connection = pair.importer.operator.connection(&pair.connection).await?;
     Ok(connection.feeds.len() == streams && connection.feeds.iter().all(|feed| feed.in_sync))
 }

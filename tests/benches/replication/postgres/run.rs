@@ -6,14 +6,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use peerd_tests::bench::cpu;
 use peerd_tests::bench::operator::{eventually, within};
+use peerd_tests::bench::proxy::Proxy;
 use tempfile::TempDir;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::script;
 use super::server::Server;
 use crate::phase::{Phase, Running, Used, patience, told};
-use crate::rows::{Rows, TYPES};
 use crate::run::Phases;
+use peerd_tests::bench::rows::{Rows, TYPES};
 
 /// How often a worker is looked for, whose start is not counted.
 const LOOK: Duration = Duration::from_millis(2);
@@ -25,6 +26,8 @@ pub(crate) struct Replica {
     pub(crate) subscriber: Server,
     pub(crate) there: Client,
     pub(crate) here: Client,
+    /// What the subscriber comes through, where that is counted.
+    pub(crate) way: Option<Proxy>,
     scripts: TempDir,
 }
 
@@ -46,17 +49,38 @@ impl Replica {
             subscriber,
             there,
             here,
+            way: None,
             scripts: tempfile::tempdir()?,
         })
     }
 
+    /// The same through a proxy that counts bytes.
+    pub(crate) async fn counted(programs: &Path, rows: &Rows) -> anyhow::Result<Replica> {
+        let mut replica = Replica::start(programs, rows).await?;
+        let target = (std::net::Ipv4Addr::LOCALHOST, replica.publisher.port()).into();
+        replica.way = Some(Proxy::start(target, Duration::ZERO).await?);
+        Ok(replica)
+    }
+
     /// Begins to follow the first table.
     pub(crate) async fn subscribe(&self) -> anyhow::Result<()> {
+        let port = match &self.way {
+            Some(way) => way.address.port(),
+            None => self.publisher.port(),
+        };
         let subscribe = format!(
             "CREATE SUBSCRIPTION bench CONNECTION '{}' PUBLICATION bench WITH (synchronous_commit = 'on')",
-            self.publisher.address()
+            Server::address_by(port)
         );
         Ok(self.there.batch_execute(&subscribe).await?)
+    }
+
+    /// Follows another table too.
+    pub(super) async fn follow_also(&self, table: &str) -> anyhow::Result<()> {
+        let publish = format!("ALTER PUBLICATION bench ADD TABLE {table}");
+        self.here.batch_execute(&publish).await?;
+        let refresh = "ALTER SUBSCRIPTION bench REFRESH PUBLICATION";
+        Ok(self.there.batch_execute(refresh).await?)
     }
 
     fn used(&self) -> anyhow::Result<Used> {
@@ -67,17 +91,17 @@ impl Replica {
         ])
     }
 
-    fn script(&self, name: &str) -> PathBuf {
+    pub(super) fn script(&self, name: &str) -> PathBuf {
         self.scripts.path().join(name)
     }
 
-    async fn mark(&self, rows: &Rows, table: &str, mark: &str) -> anyhow::Result<()> {
+    pub(super) async fn mark(&self, rows: &Rows, table: &str, mark: &str) -> anyhow::Result<()> {
         let key = script::is(rows, &rows.keys[0]);
         let update = format!("UPDATE {table} SET {} = '{mark}' WHERE {key}", rows.text);
         Ok(self.here.batch_execute(&update).await?)
     }
 
-    async fn arrived(&self, rows: &Rows, table: &str, mark: &str) -> anyhow::Result<()> {
+    pub(super) async fn arrived(&self, rows: &Rows, table: &str, mark: &str) -> anyhow::Result<()> {
         let key = script::is(rows, &rows.keys[0]);
         let select = format!("SELECT {} FROM {table} WHERE {key}", rows.text);
         let seen = async || Ok(self.one(&select).await?.as_deref() == Some(mark));
@@ -95,7 +119,7 @@ impl Replica {
     }
 
     /// Whether the first copy of a table is done.
-    async fn is_copied(&self, table: &str) -> anyhow::Result<bool> {
+    pub(super) async fn is_copied(&self, table: &str) -> anyhow::Result<bool> {
         let state = format!("SELECT srsubstate FROM pg_subscription_rel WHERE srrelid = '{table}'::regclass");
         Ok(matches!(
             self.one(&state).await?.as_deref(),
@@ -120,14 +144,7 @@ pub(crate) async fn through_postgres(replica: &Replica, rows: &Rows) -> anyhow::
         told("load", running.end(seconds, rows.count, replica.used()?))
     };
     let bootstrap = bootstrap(replica, rows, stored).await?;
-    replica
-        .here
-        .batch_execute(&format!("ALTER PUBLICATION bench ADD TABLE {live}"))
-        .await?;
-    replica
-        .there
-        .batch_execute("ALTER SUBSCRIPTION bench REFRESH PUBLICATION")
-        .await?;
+    replica.follow_also(live).await?;
     eventually("a second table", async || replica.is_copied(live).await).await?;
     script::copy(&rows.all, live, &all)?;
     let live = followed(replica, rows, (live, "live"), &all).await?;

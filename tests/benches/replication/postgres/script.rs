@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use super::BATCH_ROWS;
-use crate::rows::{Rows, lines};
+use peerd_tests::bench::rows::{Rows, lines};
 
 /// What stands for null.
 const NULL: &str = "NA";
@@ -28,42 +28,57 @@ pub(super) fn table(rows: &Rows, name: &str) -> String {
 /// New rows: the fastest way there is.
 pub(super) fn copy(rows: &Path, table: &str, script: &Path) -> anyhow::Result<()> {
     let mut script = BufWriter::with_capacity(1 << 20, File::create(script)?);
-    in_batches(rows, |batch| {
+    for batch in batches(rows)? {
         writeln!(script, "COPY {table} FROM STDIN (FORMAT csv, NULL '{NULL}');")?;
-        for line in batch {
+        for line in batch? {
             writeln!(script, "{line}")?;
         }
-        Ok(writeln!(script, "\\.")?)
-    })?;
+        writeln!(script, "\\.")?;
+    }
     Ok(script.flush()?)
 }
 
 /// Rows whose keys may be there already.
 pub(super) fn upsert(rows: &Rows, file: &Path, table: &str, script: &Path) -> anyhow::Result<()> {
     let mut script = BufWriter::with_capacity(1 << 20, File::create(script)?);
+    for statement in upserts(rows, file, table)? {
+        writeln!(script, "{}", statement?)?;
+    }
+    Ok(script.flush()?)
+}
+
+/// The same as statements, one for each batch.
+pub(super) fn upserts(
+    rows: &Rows,
+    file: &Path,
+    table: &str,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<String>>> {
     let news = rows.columns.iter().map(|(name, ..)| *name);
     let news = news.filter(|name| !rows.key_from.contains(name));
     let news: Vec<String> = news.map(|name| format!("{name} = excluded.{name}")).collect();
-    let (key, news) = (rows.key_from.join(", "), news.join(", "));
-    in_batches(file, |batch| {
-        let mut values = String::new();
-        for (place, line) in batch.iter().enumerate() {
-            values.push_str(if place == 0 { "(" } else { ",(" });
-            for (place, cell) in line.split(',').enumerate() {
-                values.push_str(if place == 0 { "" } else { "," });
-                match cell {
-                    NULL => values.push_str("NULL"),
-                    _ => write!(values, "'{cell}'")?,
-                }
+    let end = format!(
+        " ON CONFLICT ({}) DO UPDATE SET {};",
+        rows.key_from.join(", "),
+        news.join(", ")
+    );
+    let start = format!("INSERT INTO {table} VALUES ");
+    Ok(batches(file)?.map(move |batch| Ok(format!("{start}{}{end}", values(&batch?)?))))
+}
+
+fn values(batch: &[String]) -> anyhow::Result<String> {
+    let mut values = String::new();
+    for (place, line) in batch.iter().enumerate() {
+        values.push_str(if place == 0 { "(" } else { ",(" });
+        for (place, cell) in line.split(',').enumerate() {
+            values.push_str(if place == 0 { "" } else { "," });
+            match cell {
+                NULL => values.push_str("NULL"),
+                _ => write!(values, "'{cell}'")?,
             }
-            values.push(')');
         }
-        Ok(writeln!(
-            script,
-            "INSERT INTO {table} VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {news};"
-        )?)
-    })?;
-    Ok(script.flush()?)
+        values.push(')');
+    }
+    Ok(values)
 }
 
 /// The condition that finds one row.
@@ -73,14 +88,10 @@ pub(super) fn is(rows: &Rows, key: &str) -> String {
     parts.join(" AND ")
 }
 
-fn in_batches(file: &Path, mut put: impl FnMut(&[String]) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let mut batch = Vec::with_capacity(BATCH_ROWS);
-    for line in lines(file)? {
-        batch.push(line?);
-        if batch.len() == BATCH_ROWS {
-            put(&batch)?;
-            batch.clear();
-        }
-    }
-    if batch.is_empty() { Ok(()) } else { put(&batch) }
+fn batches(file: &Path) -> anyhow::Result<impl Iterator<Item = std::io::Result<Vec<String>>>> {
+    let mut lines = lines(file)?;
+    Ok(std::iter::from_fn(move || {
+        let batch: std::io::Result<Vec<String>> = lines.by_ref().take(BATCH_ROWS).collect();
+        (!matches!(&batch, Ok(batch) if batch.is_empty())).then_some(batch)
+    }))
 }

@@ -132,12 +132,13 @@ impl Server {
         Ok(client)
     }
 
-    /// How another server reaches this one.
-    pub(crate) fn address(&self) -> String {
-        format!(
-            "host=127.0.0.1 port={} user={USER} dbname={DATABASE} sslmode=require",
-            self.port
-        )
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How another server reaches this one by a port.
+    pub(crate) fn address_by(port: u16) -> String {
+        format!("host=127.0.0.1 port={port} user={USER} dbname={DATABASE} sslmode=require")
     }
 
     /// Runs the statements of a file with `psql`.

@@ -33,7 +33,7 @@ const WORDS: [&str; 32] = [
 
 /// What the keys look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keys {
+pub enum Keys {
     /// In the order of the rows.
     Sequential,
     /// In no order.
@@ -41,7 +41,7 @@ pub(crate) enum Keys {
 }
 
 /// So many objects, in files.
-pub(crate) fn synthetic(count: u64, keys: Keys) -> anyhow::Result<Rows> {
+pub fn synthetic(count: u64, keys: Keys) -> anyhow::Result<Rows> {
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
     let (all, changed, part) = (path("all.csv"), path("changed.csv"), path("part.csv"));

@@ -37,7 +37,7 @@ const CHANGES: &str = "minute";
 const KEYS_MAX: usize = 10_000;
 
 /// The rows of this file, plain and with other values.
-pub(crate) fn flights(source: &Path) -> anyhow::Result<Rows> {
+pub fn flights(source: &Path) -> anyhow::Result<Rows> {
     let dir = tempfile::tempdir()?;
     let path = |name: &str| dir.path().join(name);
     let (all, changed, part) = (path("all.csv"), path("changed.csv"), path("part.csv"));

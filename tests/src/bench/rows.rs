@@ -11,46 +11,46 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) use flights::flights;
-pub(crate) use synthetic::{Keys, synthetic};
+pub use flights::flights;
+pub use synthetic::{Keys, synthetic};
 
 /// The object type whose rows are loaded before anybody follows, and the one loaded while somebody does.
-pub(crate) const TYPES: [&str; 2] = ["stored", "live"];
+pub const TYPES: [&str; 2] = ["stored", "live"];
 /// Of this many rows, one changes while the other side is away.
-pub(crate) const PART: u64 = 100;
+pub const PART: u64 = 100;
 
 /// A column: its name, its type in an ontology and in SQL, and whether it may be null.
-pub(crate) type Column = (&'static str, &'static str, &'static str, bool);
+pub type Column = (&'static str, &'static str, &'static str, bool);
 
 /// Rows, and what is done to them.
 #[derive(Debug)]
-pub(crate) struct Rows {
-    pub(crate) name: String,
-    pub(crate) count: u64,
-    pub(crate) columns: &'static [Column],
+pub struct Rows {
+    pub name: String,
+    pub count: u64,
+    pub columns: &'static [Column],
     /// The columns that make the primary key.
-    pub(crate) key_from: &'static [&'static str],
+    pub key_from: &'static [&'static str],
     /// A text property that edits set.
-    pub(crate) text: &'static str,
+    pub text: &'static str,
     /// The keys of some rows.
-    pub(crate) keys: Vec<String>,
+    pub keys: Vec<String>,
     /// All rows.
-    pub(crate) all: PathBuf,
+    pub all: PathBuf,
     /// All rows with other values.
-    pub(crate) changed: PathBuf,
+    pub changed: PathBuf,
     /// One row of [`PART`], with values that are others again.
-    pub(crate) part: PathBuf,
+    pub part: PathBuf,
     _dir: TempDir,
 }
 
 impl Rows {
     /// How many rows [`Rows::part`] has.
-    pub(crate) fn part_count(&self) -> u64 {
+    pub fn part_count(&self) -> u64 {
         self.count.div_ceil(PART)
     }
 
     /// Both object types, as an ontology.
-    pub(crate) fn ontology(&self) -> String {
+    pub fn ontology(&self) -> String {
         let joined = self.key_from.len() > 1;
         let mut properties = serde_json::Map::new();
         if joined {
@@ -69,7 +69,7 @@ impl Rows {
 }
 
 /// The lines of a file after its header.
-pub(crate) fn lines(file: &Path) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
+pub fn lines(file: &Path) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
     let file = File::open(file).with_context(|| file.display().to_string())?;
     Ok(BufReader::with_capacity(1 << 20, file).lines().skip(1))
 }
