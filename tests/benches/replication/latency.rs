@@ -17,7 +17,7 @@ pub(crate) const LASTING: Duration = Duration::from_secs(15);
 /// How many objects they take in turn: none is edited while an earlier edit of it is under way.
 pub(crate) const OBJECTS: usize = 1_000;
 /// How many of them the other side is asked for at once.
-const ASKED_MAX: usize = 2;
+const ASKED_MAX: usize = 32;
 /// How long one may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
