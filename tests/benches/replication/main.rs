@@ -20,7 +20,7 @@ mod sections;
 mod wire;
 
 /// Where the flights are, if they are.
-const FLIGHTS: &str = "PEERD_BENCH_FLIGHTS";
+const FLIGHTS: &str = "BENCH_FLIGHTS";
 const SECTIONS: &[&str] = &[
     "limit",
     "synthetic",

@@ -6,15 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
 use super::cpu;
 
 /// How long a start may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Names a directory of other binaries to measure, built before.
-const PROGRAMS: &str = "PEERD_BENCH_PROGRAMS";
+/// Names a directory of other binaries to measure, built before. What begins with `PEERD_` is the daemon's own.
+const PROGRAMS: &str = "BENCH_PROGRAMS";
 
 /// An enrollment with its own data directory, and its daemon while it runs.
 #[derive(Debug)]
@@ -102,15 +102,18 @@ impl Daemon {
         std::thread::spawn(move || {
             // To the end, so that the daemon never waits for its log to be read.
             for line in stderr.lines().map_while(Result::ok) {
-                if line == "ready" {
-                    let _ = ready.send(Instant::now());
-                }
+                let _ = ready.send((Instant::now(), line));
             }
         });
-        let at = is_ready
-            .recv_timeout(PATIENCE)
-            .context("the daemon is not ready")?;
-        Ok(at.duration_since(began))
+        let mut last = String::new();
+        loop {
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            match is_ready.recv_timeout(left) {
+                Ok((at, line)) if line == "ready" => return Ok(at.duration_since(began)),
+                Ok((_, line)) => last = line,
+                Err(_) => bail!("the daemon is not ready; it said last: {last}"),
+            }
+        }
     }
 
     /// Stops it in order.
