@@ -14,7 +14,7 @@ use peerd_wire::peering::v1 as peering;
 use tokio::process::Command;
 
 use crate::phase::Used;
-use peerd_tests::bench::rows::Rows;
+use peerd_tests::bench::rows::{Rows, pieces};
 
 /// The space of both sides.
 pub(crate) const SPACE: &str = "bench";
@@ -149,6 +149,15 @@ impl Pair {
         file: &Path,
         expected: u64,
     ) -> anyhow::Result<()> {
+        let mut written = 0;
+        for piece in pieces(file) {
+            written += self.load_piece(rows, object_type, &piece).await?;
+        }
+        ensure!(written == expected, "{written} of {expected} rows were written");
+        Ok(())
+    }
+
+    async fn load_piece(&self, rows: &Rows, object_type: &str, file: &Path) -> anyhow::Result<u64> {
         let mut load = Command::new(&self.peerctl);
         load.arg("--endpoint")
             .arg(format!("http://{}", self.source.daemon.api()?))
@@ -166,11 +175,6 @@ impl Pair {
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "a load fails: {told}");
         let totals: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        let written = totals["written"].as_u64().context("a count")?;
-        ensure!(
-            written == expected,
-            "{written} of {expected} rows were written: {totals}"
-        );
-        Ok(())
+        totals["written"].as_u64().context("a count")
     }
 }

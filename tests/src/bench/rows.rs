@@ -16,6 +16,8 @@ pub use synthetic::{Keys, synthetic};
 
 /// The object type whose rows are loaded before anybody follows, and the one loaded while somebody does.
 pub const TYPES: [&str; 2] = ["stored", "live"];
+/// A load takes a little more than this.
+const PIECE_ROWS_MAX: usize = 4_000_000;
 /// Of this many rows, one changes while the other side is away.
 pub const PART: u64 = 100;
 
@@ -66,6 +68,18 @@ impl Rows {
             .collect();
         json!({ "object_types": types }).to_string()
     }
+}
+
+/// The files that hold the rows of one: a load takes only so many at once.
+pub fn pieces(file: &Path) -> Vec<PathBuf> {
+    let more = more(file);
+    let pieces = [Some(file.to_owned()), more.exists().then_some(more)];
+    pieces.into_iter().flatten().collect()
+}
+
+/// Where those rows of a file are that are too many for one load.
+fn more(file: &Path) -> PathBuf {
+    file.with_extension("more.csv")
 }
 
 /// The lines of a file after its header.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use super::{Column, PART, Rows};
+use super::{Column, PART, PIECE_ROWS_MAX, Rows, more};
 
 const COLUMNS: &[Column] = &[
     ("id", "string", "text", false),
@@ -63,7 +63,16 @@ pub fn synthetic(count: u64, keys: Keys) -> anyhow::Result<Rows> {
     })
 }
 
-fn write(file: &Path, rows: impl Iterator<Item = (u64, u64)>, keys: Keys) -> anyhow::Result<()> {
+fn write(file: &Path, mut rows: impl Iterator<Item = (u64, u64)>, keys: Keys) -> anyhow::Result<()> {
+    write_some(file, rows.by_ref().take(PIECE_ROWS_MAX), keys)?;
+    let mut rest = rows.peekable();
+    match rest.peek() {
+        Some(_) => write_some(&more(file), rest, keys),
+        None => Ok(()),
+    }
+}
+
+fn write_some(file: &Path, rows: impl Iterator<Item = (u64, u64)>, keys: Keys) -> anyhow::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(file)?);
     let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).collect();
     writeln!(file, "{}", names.join(","))?;
