@@ -6,8 +6,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use futures::future::select_all;
 use peerd_tests::bench::rows::{self, Keys};
 use peerd_tests::bench::table::{self, Table};
+use tokio::signal::unix::{SignalKind, signal};
 
 mod edits;
 mod latency;
@@ -83,11 +85,27 @@ fn main() -> anyhow::Result<()> {
     let table = runtime.block_on(async {
         tokio::select! {
             table = measure(&options) => table,
-            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+            // What was started ends with what is dropped.
+            () = asked_to_stop() => bail!("interrupted"),
         }
     })?;
     println!("{table}");
     Ok(())
+}
+
+async fn asked_to_stop() {
+    let signals = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
+    let waits = signals.into_iter().flatten().map(|mut signal| {
+        Box::pin(async move {
+            signal.recv().await;
+        })
+    });
+    select_all(waits).await;
 }
 
 async fn measure(options: &Options) -> anyhow::Result<Table> {
