@@ -12,9 +12,9 @@ use peerd_store::{Table, Topic};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::proxy::Proxy;
 use crate::site::Site;
-use crate::table::{Row, median_ms};
+use peerd_tests::bench::proxy::Proxy;
+use peerd_tests::bench::table::{Row, median_ms};
 
 /// The delays of the path, each way.
 const DELAYS: [Duration; 2] = [Duration::from_millis(20), Duration::ZERO];

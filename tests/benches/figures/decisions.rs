@@ -12,7 +12,7 @@ use peerd_core::policy::{
 };
 use peerd_core::{EnrollmentId, PolicyId, PrincipalId, Time};
 
-use crate::table::Row;
+use peerd_tests::bench::table::Row;
 
 /// How long each kind is measured.
 const SPAN: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::table::Row;
+use peerd_tests::bench::table::Row;
 
 /// How long each kind is measured.
 const SPAN: Duration = Duration::from_millis(1_500);

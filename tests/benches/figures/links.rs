@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use crate::daemon::{self, Daemon};
-use crate::operator::Operator;
 use crate::swarm::Swarm;
-use crate::table::{Row, median_ms};
+use peerd_tests::bench::daemon::{self, Daemon};
+use peerd_tests::bench::operator::Operator;
+use peerd_tests::bench::table::{Row, median_ms};
 
 const FEW: usize = 100;
 const MANY: usize = 1_000;
@@ -32,7 +32,7 @@ struct Reading {
 }
 
 pub(crate) fn figures() -> anyhow::Result<Vec<Row>> {
-    let mut hub = Daemon::init(daemon::program()?)?;
+    let mut hub = Daemon::init(daemon::program("peerd")?, "hub")?;
     let version_ms = version(&hub)?;
     let empty_ms = starts(&mut hub, STARTS)?;
     hub.start()?;

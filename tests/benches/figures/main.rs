@@ -6,17 +6,13 @@
 use anyhow::bail;
 
 mod approval;
-mod daemon;
 mod decisions;
 mod handshakes;
 mod links;
-mod operator;
-mod proxy;
 mod site;
 mod swarm;
-mod table;
 
-use table::{Row, Table};
+use peerd_tests::bench::table::{self, Row, Table};
 
 /// A group of figures: its name on the command line, and what measures it.
 type Group = (&'static str, fn() -> anyhow::Result<Vec<Row>>);

@@ -10,8 +10,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context as _, ensure};
 use tokio::net::TcpListener;
 
-use crate::operator::Operator;
 use crate::site::Site;
+use peerd_tests::bench::operator::Operator;
+use peerd_wire::peering::v1 as peering;
 
 /// The first argument of the process.
 pub(crate) const WORD: &str = "swarm";
@@ -84,7 +85,7 @@ async fn enrolled(operator: &Operator) -> anyhow::Result<Site> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?.to_string();
     let site = Site::open(listener, vec![address]).await?;
-    let code = operator.invite().await?;
+    let (_, code) = operator.invite(peering::Direction::Bidirectional).await?;
     site.node.accept_link(&site.admin, &code, &"hub".parse()?).await?;
     Ok(site)
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 /// One figure, beside another of the same run.
 #[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) figure: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
-    /// What stands beside it, and how much that is in the same unit.
-    pub(crate) beside: (String, f64),
+pub struct Row {
+    pub figure: String,
+    pub value: f64,
+    pub unit: &'static str,
+    /// What stands beside it, and how much that is in the same unit; nothing when it was not measured.
+    pub beside: Option<(String, f64)>,
 }
 
 impl Row {
-    pub(crate) fn new(
+    pub fn new(
         figure: impl Into<String>,
         value: f64,
         unit: &'static str,
@@ -25,15 +25,25 @@ impl Row {
             figure: figure.into(),
             value,
             unit,
-            beside: (beside.into(), measure),
+            beside: Some((beside.into(), measure)),
+        }
+    }
+
+    /// A figure that stands alone.
+    pub fn alone(figure: impl Into<String>, value: f64, unit: &'static str) -> Row {
+        Row {
+            figure: figure.into(),
+            value,
+            unit,
+            beside: None,
         }
     }
 }
 
 /// The figures of a run, as a Markdown table.
 #[derive(Debug, Default)]
-pub(crate) struct Table {
-    pub(crate) rows: Vec<Row>,
+pub struct Table {
+    pub rows: Vec<Row>,
 }
 
 impl fmt::Display for Table {
@@ -41,15 +51,19 @@ impl fmt::Display for Table {
         writeln!(f, "| figure | value | unit | beside | ratio |")?;
         writeln!(f, "|---|---:|---|---|---:|")?;
         for row in &self.rows {
-            let (beside, measure) = &row.beside;
+            let (beside, ratio) = match &row.beside {
+                Some((beside, measure)) => {
+                    let ratio = number(row.value / measure);
+                    (format!("{beside}: {}", number(*measure)), ratio)
+                }
+                None => ("–".to_owned(), "–".to_owned()),
+            };
             writeln!(
                 f,
-                "| {} | {} | {} | {beside}: {} | {} |",
+                "| {} | {} | {} | {beside} | {ratio} |",
                 row.figure,
                 number(row.value),
                 row.unit,
-                number(*measure),
-                number(row.value / measure)
             )?;
         }
         Ok(())
@@ -80,7 +94,7 @@ fn grouped(value: f64) -> String {
 }
 
 /// The machine the figures are of.
-pub(crate) fn machine() -> String {
+pub fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus
@@ -91,9 +105,21 @@ pub(crate) fn machine() -> String {
 }
 
 /// The middle of some durations, in milliseconds.
-pub(crate) fn median_ms(mut times: Vec<Duration>) -> f64 {
+pub fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    times
-        .get(times.len() / 2)
+    quantile_ms(&times, 0.5)
+}
+
+/// The duration that this share of some sorted ones does not exceed, in milliseconds.
+pub fn quantile_ms(sorted: &[Duration], share: f64) -> f64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of a count is between nothing and the count"
+    )]
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted
+        .get(place.min(sorted.len().saturating_sub(1)))
         .map_or(f64::NAN, |time| time.as_secs_f64() * 1_000.0)
 }
