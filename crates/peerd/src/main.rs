@@ -6,9 +6,9 @@ use clap::Parser as _;
 use peerd::cli::Cli;
 use peerd::exit;
 
-/// Objects are many small allocations that cross threads; the platform's allocator makes a quarter of the work of that.
+/// Objects are many small allocations that cross threads: with the platform's allocator they are a quarter of all work.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {

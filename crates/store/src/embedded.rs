@@ -49,8 +49,8 @@ const INLINE_READS_MAX: usize = 16;
 pub struct Options {
     /// Bytes of stored blocks kept in memory.
     pub cache_bytes: u64,
-    /// Bytes of recent writes that each of the four parts of the store keeps in memory before they go to their place
-    /// on disk. Taken when the directory is first made.
+    /// Bytes of recently written objects that are kept in memory before they go to their place on disk; the other three
+    /// parts of the store keep a quarter of that each. Taken when the directory is first made.
     pub memtable_bytes: u64,
     /// Bytes that stay free on the file system; commits are refused before they would be used.
     pub reserve_bytes: u64,
@@ -59,7 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            cache_bytes: 32 << 20,
+            cache_bytes: 16 << 20,
             memtable_bytes: 8 << 20,
             reserve_bytes: 64 << 20,
         }

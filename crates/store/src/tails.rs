@@ -12,7 +12,7 @@ use crate::engine::{Moved, Writes};
 use crate::{Entry, FeedId, Revision, Sequence};
 
 /// All tails together hold at most so many bytes of keys and records.
-const BYTES_MAX: usize = 8 << 20;
+const BYTES_MAX: usize = 6 << 20;
 
 /// The tails of the feeds that are followed.
 #[derive(Debug, Default)]

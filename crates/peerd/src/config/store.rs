@@ -33,7 +33,7 @@ pub struct RawStore {
     pub engine: Option<Engine>,
     /// Default `store` in the data directory.
     pub path: Option<PathBuf>,
-    /// Default 64 MiB, at least 1 MiB.
+    /// Default 16 MiB, at least 1 MiB.
     pub cache_bytes: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ impl RawStore {
             path,
             cache_bytes,
         } = self;
-        let cache_bytes = cache_bytes.unwrap_or(64 << 20);
+        let cache_bytes = cache_bytes.unwrap_or(16 << 20);
         if !(CACHE_BYTES_MIN..=CACHE_BYTES_MAX).contains(&cache_bytes) {
             return Err(Invalid::out_of_bounds(
                 "store.cache_bytes",

@@ -27,6 +27,9 @@ const JOURNAL_BYTES_MAX: u64 = 128 << 20;
 
 const OPEN_FILES_MAX: usize = 256;
 
+/// The tables of small records keep so many times less of what was written lately in memory than that of the objects.
+const SMALL_MEMTABLES: u64 = 4;
+
 /// The engine's threads that move recent writes to their place. One: of several, the engine keeps one free for the most
 /// urgent work, and that one spins while the others are busy.
 const WORKERS: usize = 1;
@@ -59,14 +62,13 @@ impl Disk {
             .max_cached_files(Some(OPEN_FILES_MAX))
             .worker_threads(WORKERS)
             .open()?;
-        let keyspace = |name| {
-            engine.keyspace(name, || {
-                KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes)
-            })
-        };
+        let of_size =
+            |name, bytes| engine.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(bytes));
+        // A small record takes several times its bytes in memory.
+        let keyspace = |name| of_size(name, options.memtable_bytes / SMALL_MEMTABLES);
         Ok(Disk {
             small: keyspace("small")?,
-            objects: keyspace(Table::Objects.name())?,
+            objects: of_size(Table::Objects.name(), options.memtable_bytes)?,
             feed: keyspace(Table::Feed.name())?,
             audit: keyspace(Table::Audit.name())?,
             engine,
