@@ -35,12 +35,11 @@ pub(crate) async fn through_peerd(pair: &Pair, rows: &Rows) -> anyhow::Result<Ph
         told("load", running.end(seconds, rows.count, pair.used()?))
     };
     let bootstrap = {
-        mark(pair, rows, stored, "bootstrap").await?;
         let mut running = Running::start(pair.used()?);
         pair.share(stored).await?;
         // Agreeing on what flows is no part of it.
         running.restart_clock();
-        arrived(pair, rows, stored, "bootstrap").await?;
+        all_there(pair, rows).await?;
         let seconds = running.seconds();
         told("bootstrap", running.end(seconds, rows.count, pair.used()?))
     };
@@ -132,6 +131,12 @@ pub(crate) async fn arrived(pair: &Pair, rows: &Rows, object_type: &str, mark: &
         Ok(value == Some(data::value::Kind::StringValue(mark.to_owned())))
     })
     .await
+}
+
+/// Waits until the importer was told that there is nothing more: the objects of a first walk come in no order of their
+/// own.
+pub(crate) async fn all_there(pair: &Pair, rows: &Rows) -> anyhow::Result<()> {
+    within(patience(rows), "bootstrap", async || in_sync(pair, 1).await).await
 }
 
 /// Whether so many streams are open and have nothing to say.

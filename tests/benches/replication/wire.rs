@@ -5,7 +5,7 @@ use peerd_tests::bench::operator::eventually;
 use peerd_tests::bench::rows::{Rows, TYPES};
 
 use crate::pair::Pair;
-use crate::run::{arrived, in_sync, mark};
+use crate::run::{all_there, arrived, in_sync, mark};
 
 /// Bytes for each object, both ways together.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,9 @@ pub(crate) async fn bytes(rows: &Rows) -> anyhow::Result<Bytes> {
     let pair = Pair::counted(rows).await?;
     let way = pair.way.as_ref().context("a way")?;
     pair.load(rows, stored, &rows.all, rows.count).await?;
-    mark(&pair, rows, stored, "bootstrap").await?;
     let before = way.bytes();
     pair.share(stored).await?;
-    arrived(&pair, rows, stored, "bootstrap").await?;
+    all_there(&pair, rows).await?;
     let bootstrap = each(way.bytes() - before, rows);
     pair.share(live).await?;
     eventually("a second stream", async || in_sync(&pair, 2).await).await?;
