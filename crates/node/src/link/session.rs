@@ -83,7 +83,13 @@ impl Node {
             return Err(Error::new(Reason::ClockSkew, told));
         }
         self.retrying(|| self.learn(peer.enrollment(), theirs.title.clone(), theirs.addresses.clone()))
-            .await
+            .await?;
+        let link = self.live_link(peer.link()).await?;
+        if link.is_some_and(|link| matches!(link.stage, Stage::Accepted { .. })) {
+            // Who says hello has pinned us: our enrolment arrived there, and its answer did not arrive here.
+            self.enrolled(peer.link(), theirs.title, None).await?;
+        }
+        Ok(())
     }
 
     /// How dialling this link went so far; kept over restarts.

@@ -235,6 +235,22 @@ async fn b023_a_lost_answer_to_the_proof_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn b023_a_lost_answer_to_the_proof_is_made_good_by_the_other_sides_hello() {
+    let pair = Pair::permitted().await;
+    let code = pair.code(Direction::Bidirectional).await;
+    accept(&pair.b, &code, "to-a").await.expect("a link");
+    let (_, answer) = carry::show_proof(&pair.b, &pair.a, [1; 32])
+        .await
+        .expect("a proof is due");
+    answer.expect("the proof is taken");
+    // The other side dials first, and with a session there is no reason to dial and to ask again.
+    let peer = carry::peer(&pair.b, &pair.a).await.expect("pinned");
+    let hello = pair.a.node().greeting().await.expect("a greeting");
+    pair.b.node().greeted(&peer, hello).await.expect("it is known");
+    assert!(established(&pair.a, &pair.b).await && established(&pair.b, &pair.a).await);
+}
+
+#[tokio::test]
 async fn b044_a_link_name_is_taken_once() {
     let pair = Pair::permitted().await;
     let c = Party::founded("c", 3, pair.clock.clone()).await;
