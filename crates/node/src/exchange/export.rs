@@ -147,7 +147,6 @@ impl Exporter {
             };
             let mut look = Look::More;
             while look == Look::More && self.planned.has_room() {
-                self.feed.mark_unchanged();
                 look = self.plan(&permit, &terms).await?;
             }
             if let Some(plan) = self.planned.written().await? {
@@ -237,6 +236,11 @@ impl Exporter {
         let at = &self.at.0;
         let draft = self.draft.get_or_insert_with(|| Draft::new(at.clone()));
         if self.page.is_none() {
+            // A read that is under way since an earlier call may not have seen what changed meanwhile: only one that
+            // begins now sees all changes up to now.
+            if !self.pages.is_reading() {
+                self.feed.mark_unchanged();
+            }
             let page = self.pages.next(&self.node, &terms.feed, &draft.at.walk).await?;
             self.page = Some(page);
         }

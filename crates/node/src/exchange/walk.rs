@@ -57,6 +57,11 @@ impl Pages {
         Ok(page)
     }
 
+    /// Whether a read that was cancelled is still under way.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
     /// Forgets what was being read: the walk goes on elsewhere.
     pub(super) fn forget(&mut self) {
         self.reading = None;
