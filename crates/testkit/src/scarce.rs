@@ -11,19 +11,32 @@ use peerd_store::{
 };
 use tokio::sync::watch;
 
-/// A disk that tests fill and empty.
+/// A disk that tests fill and empty, and slow down.
 #[derive(Clone, Debug, Default)]
-pub struct Room(Arc<AtomicBool>);
+pub struct Room {
+    full: Arc<AtomicBool>,
+    slow: watch::Sender<bool>,
+}
 
 impl Room {
     /// From now on nothing more can be written.
     pub fn fill(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.full.store(true, Ordering::Relaxed);
     }
 
     /// There is room again.
     pub fn clear(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.full.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on what is read of the end of a feed does not arrive.
+    pub fn hold_tails(&self) {
+        self.slow.send_replace(true);
+    }
+
+    /// What was read arrives, as it was when it was read.
+    pub fn release_tails(&self) {
+        self.slow.send_replace(false);
     }
 }
 
@@ -64,7 +77,10 @@ impl Store for Scarce {
     }
 
     async fn tail(&self, feed: &FeedId, after: Sequence, limit: usize) -> Result<Vec<(Bytes, Entry)>, Error> {
-        self.store.tail(feed, after, limit).await
+        let read = self.store.tail(feed, after, limit).await;
+        // The sender is here, so it cannot be gone.
+        let _ = self.room.slow.subscribe().wait_for(|slow| !slow).await;
+        read
     }
 
     fn horizon(&self) -> Option<Revision> {
@@ -80,7 +96,7 @@ impl Store for Scarce {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Committed, Error> {
-        if self.room.0.load(Ordering::Relaxed) {
+        if self.room.full.load(Ordering::Relaxed) {
             return Err(Error::Full("the test filled the disk".into()));
         }
         self.store.commit(batch).await

@@ -263,3 +263,20 @@ async fn b101_a_cursor_does_not_betray_a_withheld_key_by_its_length() {
         of("K0499-a-key-that-is-a-good-deal-longer").await
     );
 }
+
+#[tokio::test]
+async fn b050_what_changes_while_a_read_is_under_way_is_not_lost() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    let mut importer = world.importer(a, b).await;
+    let mut exporter = world.exporter(a, b, &importer).await;
+    assert_eq!(drain(&mut exporter, &mut importer).await, (1, 0));
+    a.room().hold_tails();
+    assert!(ready(&mut exporter).is_none(), "it reads that there is nothing");
+    create(a, "JFK", "Kennedy").await;
+    assert!(ready(&mut exporter).is_none(), "the same read goes on");
+    a.room().release_tails();
+    let batch = ready(&mut exporter).expect("what came meanwhile is told");
+    assert_eq!(batch.items[0].key, "JFK");
+}
