@@ -60,7 +60,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             cache_bytes: 16 << 20,
-            memtable_bytes: 8 << 20,
+            memtable_bytes: 6 << 20,
             reserve_bytes: 64 << 20,
         }
     }

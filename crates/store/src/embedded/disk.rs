@@ -10,9 +10,15 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice};
+use fjall::config::PartitioningPolicy;
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
+    Readable as _, Slice,
+};
 
 use crate::embedded::Options;
 use crate::engine::{Heads, KEY_BYTES_MAX, Writes};
@@ -34,6 +40,18 @@ const SMALL_MEMTABLES: u64 = 4;
 /// urgent work, and that one spins while the others are busy.
 const WORKERS: usize = 1;
 
+/// Objects of so many bytes lie beside their keys, not among them, so that moving keys about does not move them.
+const APART_BYTES_MIN: u32 = 128;
+
+/// Recent writes in memory are at most so many times what is kept of the objects,
+const RECENT_MEMTABLES: u64 = 3;
+
+/// and while there are more, this is how often to look.
+const PACE: Duration = Duration::from_millis(1);
+
+/// Nobody waits longer than this for the engine: if it has stopped, the next write says so.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// The engine, open. Dropping it closes it; the directory is free after that.
 pub(super) struct Disk {
     engine: Database,
@@ -41,6 +59,7 @@ pub(super) struct Disk {
     objects: Keyspace,
     feed: Keyspace,
     audit: Keyspace,
+    recent_bytes_max: u64,
     /// Last, so that the directory is free only when the engine is down.
     _lock: Option<File>,
 }
@@ -62,15 +81,17 @@ impl Disk {
             .max_cached_files(Some(OPEN_FILES_MAX))
             .worker_threads(WORKERS)
             .open()?;
-        let of_size =
-            |name, bytes| engine.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(bytes));
         // A small record takes several times its bytes in memory.
-        let keyspace = |name| of_size(name, options.memtable_bytes / SMALL_MEMTABLES);
+        let keyspace = |name| engine.keyspace(name, || of_size(options.memtable_bytes / SMALL_MEMTABLES));
+        let apart = KvSeparationOptions::default().separation_threshold(APART_BYTES_MIN);
         Ok(Disk {
             small: keyspace("small")?,
-            objects: of_size(Table::Objects.name(), options.memtable_bytes)?,
+            objects: engine.keyspace(Table::Objects.name(), || {
+                of_size(options.memtable_bytes).with_kv_separation(Some(apart))
+            })?,
             feed: keyspace(Table::Feed.name())?,
             audit: keyspace(Table::Audit.name())?,
+            recent_bytes_max: options.memtable_bytes * RECENT_MEMTABLES,
             engine,
             _lock: lock,
         })
@@ -97,6 +118,19 @@ impl Disk {
             revision,
             audit: read::audit_head(&snapshot)?,
         })
+    }
+
+    /// Waits while the engine keeps too much of what was written lately in memory. It sets itself no limit that holds:
+    /// it moves nothing to its place while it is busy with what lies there, and takes writes meanwhile. It tells nobody
+    /// when it has moved something, so this looks now and then.
+    pub(super) fn pace(&self) {
+        let steps = PATIENCE.as_millis() / PACE.as_millis();
+        for _ in 0..steps {
+            if self.engine.write_buffer_size() <= self.recent_bytes_max {
+                return;
+            }
+            thread::sleep(PACE);
+        }
     }
 
     /// Makes these writes durable and visible, all at once.
@@ -142,6 +176,15 @@ impl Disk {
             small => (&self.small, small.name()),
         }
     }
+}
+
+/// Keyspaces with so many bytes of recent writes in memory. What helps to find a key in a large file comes in small
+/// parts: whole, it is a megabyte to read for one key, and too much to be kept.
+fn of_size(memtable_bytes: u64) -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(memtable_bytes)
+        .index_block_partitioning_policy(PartitioningPolicy::all(true))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(true))
 }
 
 /// The bytes in front of every key: the tag and a zero byte, or nothing.

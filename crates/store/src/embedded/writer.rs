@@ -75,6 +75,8 @@ impl Writer {
         while let Some(first) = commands.blocking_recv() {
             let group = gather(first, &mut commands);
             self.write(group);
+            // After the answers: only what comes next has to wait.
+            self.disk.pace();
         }
     }
 
