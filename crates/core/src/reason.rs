@@ -187,7 +187,7 @@ reasons! {
     ObjectExists = "OBJECT_EXISTS", Exists;
     /// The object was purged, and a purge is final.
     ObjectPurged = "OBJECT_PURGED", Conflict;
-    /// Another row of the same load has the same key; the message names its line.
+    /// Another row of the same load has the same key; the message names the key.
     KeyRepeated = "KEY_REPEATED", Invalid;
     /// The resume token is not of this stream, or too old, or what the caller may see changed: list the objects again.
     ResumeTokenOutdated = "RESUME_TOKEN_OUTDATED", Conflict;

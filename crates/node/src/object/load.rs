@@ -6,8 +6,7 @@
 //!
 //! A load raises the security of what is there already, it never lowers it: that is a decision of its own.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,10 +21,12 @@ use peerd_core::{Reason, SpaceId};
 use peerd_store::{Batch, Entry, Expect, FeedId, Found, Table};
 
 use self::plan::Plan;
+use self::seen::Seen;
 use super::stored::{self, PlainOutcome, Stored, StoredRef, encode_plain, feed_of, key_in, put_in_feed};
 use crate::{Caller, Error, Node};
 
 mod plan;
+mod seen;
 
 /// One commit has at most so many rows,
 const BATCH_ROWS_MAX: usize = 500;
@@ -108,9 +109,7 @@ pub struct Load {
     node: Arc<Node>,
     target: Arc<Target>,
     plan: Plan,
-    /// Hashes of the keys so far, and their lines. Two keys of one load share a hash once in millions of loads; the
-    /// second is then rejected, not lost.
-    seen: BTreeMap<u64, u64>,
+    seen: Seen,
     waiting: VecDeque<Vec<Prepared>>,
     running: FuturesUnordered<BoxFuture<'static, Result<Settled, Error>>>,
     settled: Settled,
@@ -198,7 +197,7 @@ impl Node {
             node: Arc::clone(self),
             target: Arc::new(target),
             plan,
-            seen: BTreeMap::new(),
+            seen: Seen::new(),
             waiting: VecDeque::new(),
             running: FuturesUnordered::new(),
             settled: Settled::default(),
@@ -317,7 +316,7 @@ impl Load {
                     continue;
                 }
             };
-            if self.seen.len() > ROWS_MAX {
+            if self.seen.count() > ROWS_MAX {
                 let told = format!("a load has at most {ROWS_MAX} rows; load the rest by another");
                 return Err(Error::new(Reason::TooLarge, told));
             }
@@ -392,11 +391,8 @@ impl Load {
     fn prepare(&mut self, line: Line) -> Result<Prepared, Error> {
         let Line { number, content } = line;
         let (key, row) = self.plan.read(&content)?;
-        let mut hasher = DefaultHasher::new();
-        key.primary_key().hash(&mut hasher);
-        if let Some(first) = self.seen.insert(hasher.finish(), number) {
-            self.seen.insert(hasher.finish(), first);
-            let told = format!("line {first} of this load has the same key");
+        if !self.seen.insert(key.primary_key()) {
+            let told = format!("this load had a row with the key {} before", key.primary_key());
             return Err(Error::new(Reason::KeyRepeated, told));
         }
         Ok(Prepared {

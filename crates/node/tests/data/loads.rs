@@ -70,7 +70,7 @@ async fn each_bad_row_of_cells_is_rejected_with_its_line_and_the_others_are_load
     let of_line = |line: u64| progress.rejections.iter().find(|it| it.line == line).unwrap();
     assert_eq!(of_line(3).message, "faa must have a value");
     assert_eq!(of_line(5).reason, Reason::KeyRepeated);
-    assert_eq!(of_line(5).message, "line 2 of this load has the same key");
+    assert_eq!(of_line(5).message, "this load had a row with the key EWR before");
     assert_eq!(of_line(6).message, "alt: not of type integer");
     assert_eq!(of_line(7).message, "alt: out of range for type integer");
     assert_eq!(of_line(12).message, "2 cells where there are 6 columns");
