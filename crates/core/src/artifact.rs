@@ -5,11 +5,7 @@
 //! file writes the type, and no call of objects writes its objects: [`Artifact`] is what they say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 use std::sync::LazyLock;
-
-use data_encoding::HEXLOWER;
 
 use crate::object::{Changes, Lanes, ObjectInvalid, ObjectKey, ObjectState};
 use crate::ontology::{
@@ -17,7 +13,7 @@ use crate::ontology::{
 };
 use crate::policy::DataType;
 use crate::value::{EncodedValue, InvalidValue, Malformed, Value};
-use crate::{ArtifactId, Time};
+use crate::{ArtifactId, Blob, Time};
 
 mod check;
 mod select;
@@ -47,53 +43,6 @@ const PREVIOUS: PropertyId = PropertyId(7);
 
 const BLAKE3: &str = "blake3";
 const SIZE_BYTES: &str = "size_bytes";
-
-/// The digest of an artifact's bytes. Its text form is lower-case hex, 64 characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Blake3([u8; 32]);
-
-impl Blake3 {
-    /// The digest with these bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Blake3 {
-        Blake3(bytes)
-    }
-
-    /// The 32 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Blake3 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Blake3 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl FromStr for Blake3 {
-    type Err = InvalidArtifact;
-
-    fn from_str(text: &str) -> Result<Blake3, InvalidArtifact> {
-        let bytes = HEXLOWER.decode(text.as_bytes()).ok();
-        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Blake3).ok_or(InvalidArtifact::Digest)
-    }
-}
-
-/// Some bytes, by what they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blob {
-    /// Their digest.
-    pub blake3: Blake3,
-    /// How many there are.
-    pub size: u64,
-}
 
 /// What is known of an artifact beside its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +77,7 @@ fn object_type() -> Result<ObjectType, InvalidApiName> {
             nullable,
         })
     };
-    let blob = PropertyType::Struct(BTreeMap::from([
+    let content = PropertyType::Struct(BTreeMap::from([
         (BLAKE3.parse()?, PropertyType::String),
         (SIZE_BYTES.parse()?, PropertyType::Long),
     ]));
@@ -142,10 +91,10 @@ fn object_type() -> Result<ObjectType, InvalidApiName> {
             property(ID, "artifact_id", PropertyType::String, false)?,
             property(NAME, "name", PropertyType::String, false)?,
             property(MEDIA_TYPE, "media_type", PropertyType::String, false)?,
-            property(CONTENT, "content", blob.clone(), false)?,
+            property(CONTENT, "content", content.clone(), false)?,
             property(TAGS, "tags", list(PropertyType::String), false)?,
             property(UPDATED_AT, "updated_at", PropertyType::Timestamp, false)?,
-            property(PREVIOUS, "previous", list(blob), true)?,
+            property(PREVIOUS, "previous", list(content), true)?,
         ],
         ends: None,
     })
@@ -283,7 +232,7 @@ fn written(blob: Blob) -> Value {
     // Checked where it was made: no file has more bytes than a long has values.
     let size = i64::try_from(blob.size).unwrap_or(i64::MAX);
     let fields = [
-        (BLAKE3, Value::String(blob.blake3.to_string())),
+        (BLAKE3, Value::String(blob.hash.to_string())),
         (SIZE_BYTES, Value::Long(size)),
     ];
     let named = fields
@@ -298,7 +247,7 @@ fn blob(value: &Value) -> Option<Blob> {
     };
     match (fields.get(BLAKE3)?, fields.get(SIZE_BYTES)?) {
         (Value::String(blake3), Value::Long(size)) => Some(Blob {
-            blake3: blake3.parse().ok()?,
+            hash: blake3.parse().ok()?,
             size: u64::try_from(*size).ok()?,
         }),
         _ => None,

@@ -1,16 +1,16 @@
 use std::time::Duration;
 
 use super::*;
-use crate::EnrollmentId;
 use crate::object::Hlc;
 use crate::ontology::{Ontology, OntologyFile};
+use crate::{ContentHash, EnrollmentId};
 
 const ME: EnrollmentId = EnrollmentId::from_bytes([7; 32]);
 const NOW: Time = Time::from_micros(1_700_000_000_000_000);
 
 fn blob(byte: u8) -> Blob {
     Blob {
-        blake3: Blake3::from_bytes([byte; 32]),
+        hash: ContentHash::from_bytes([byte; 32]),
         size: u64::from(byte),
     }
 }
