@@ -185,6 +185,8 @@ uuid_id!(/// A peering job: one run of one type in one direction.
     JobId, "job_", "job id");
 uuid_id!(/// A conflict between two concurrent edits of one property.
     ConflictId, "cfl_", "conflict id");
+uuid_id!(/// Content on its way in from an operator, before its hash is known.
+    UploadId, "upl_", "upload id");
 
 /// A 32-byte one-time secret. It never prints itself.
 #[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod authz;
 pub mod backoff;
 pub mod code;
+pub mod content;
 pub mod id;
 pub mod link;
 pub mod mapping;
@@ -25,6 +26,7 @@ pub mod signature;
 pub mod time;
 pub mod value;
 
+pub use content::{Blob, ContentHash};
 pub use id::*;
 pub use port::{Clock, Rng};
 pub use reason::Reason;
