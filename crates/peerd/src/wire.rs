@@ -12,7 +12,7 @@ use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
 use peerd_mpx::{Mpx, Runtime};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
-use peerd_store::{Embedded, Store};
+use peerd_store::{Blobs, Depot, DepotOptions, Embedded, Store};
 use tokio::sync::watch;
 
 use crate::config::{self, Config, Protection};
@@ -51,6 +51,17 @@ async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(opening.await?.context("the store could not be opened")?))
 }
 
+async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
+    let config::Blobs { path, bytes_max } = config.clone();
+    let options = DepotOptions { bytes_max };
+    let opening = tokio::task::spawn_blocking(move || Depot::local(&path, &options));
+    Ok(Arc::new(
+        opening
+            .await?
+            .context("the store of content could not be opened")?,
+    ))
+}
+
 async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let Parts {
         config,
@@ -62,6 +73,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
     let stands_on = Ports {
         store,
+        blobs: open_blobs(&config.blobs).await?,
         clock: Arc::clone(&clock),
         rng: Arc::new(OsRng),
         signer: Arc::clone(&identity) as Arc<_>,

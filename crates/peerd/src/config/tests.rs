@@ -155,6 +155,8 @@ fn an_enrollment_has_a_name() {
 fn values_that_contradict_each_other_or_their_bounds_are_refused() {
     let cases = [
         ("[store]\ncache_bytes = 1", "store.cache_bytes"),
+        ("[store.blobs]\nbytes_max = 1", "store.blobs.bytes_max"),
+        ("[store.blobs]\npath = \"\"", "store.blobs.path"),
         ("[log]\nfilter = \"peerd=loud\"", "log.filter"),
         ("[limits]\nclock_skew_max = \"0s\"", "limits.clock_skew_max"),
         (
