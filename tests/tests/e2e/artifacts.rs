@@ -39,7 +39,13 @@ fn get(side: &Enrollment, id: &str, out: &Path) -> Value {
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).expect("a directory");
     let mut names: Vec<String> = entries
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("a name")
+        })
         .collect();
     names.sort();
     names
@@ -54,7 +60,11 @@ fn b092_b095_a_file_is_put_listed_got_and_got_on_with_and_its_name_is_no_path() 
     let file = files.path().join("report.pdf");
     fs::write(&file, &content).expect("written");
 
-    let put_it = put(&north, &file, &["--name", "../../etc/report.pdf", "--tag", "b", "--tag", "a"]);
+    let put_it = put(
+        &north,
+        &file,
+        &["--name", "../../etc/report.pdf", "--tag", "b", "--tag", "a"],
+    );
     assert_eq!(put_it["name"], "../../etc/report.pdf");
     assert_eq!(put_it["media_type"], "application/pdf");
     assert_eq!(put_it["size_bytes"], content.len());
@@ -70,7 +80,9 @@ fn b092_b095_a_file_is_put_listed_got_and_got_on_with_and_its_name_is_no_path() 
     // What came in an earlier run is gone on with; nothing else is left beside the file.
     let here = tempfile::tempdir().expect("a directory");
     let out = here.path().join("out.pdf");
-    let part = here.path().join(format!(".peerctl-{}.part", &hash(&content)[..32]));
+    let part = here
+        .path()
+        .join(format!(".peerctl-{}.part", &hash(&content)[..32]));
     fs::write(&part, &content[..1 << 20]).expect("written");
     get(&north, &id, &out);
     assert!(fs::read(&out).expect("a file") == content);
@@ -109,7 +121,10 @@ fn b100_content_is_replaced_and_restored_and_who_may_not_is_told_so() {
     assert_eq!(first["media_type"], "application/octet-stream");
     fs::write(&file, b"").expect("written");
     let second = put(&north, &file, &["--replace", &id]);
-    assert_eq!((&second["artifact_id"], &second["size_bytes"]), (&first["artifact_id"], &0.into()));
+    assert_eq!(
+        (&second["artifact_id"], &second["size_bytes"]),
+        (&first["artifact_id"], &0.into())
+    );
     assert_eq!(second["previous_blake3"], serde_json::json!([first["blake3"]]));
     let restored = north.say(&format!("artifact restore flights {id}"));
     assert_eq!(restored["blake3"], first["blake3"]);
