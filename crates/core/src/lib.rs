@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod artifact;
 pub mod audit;
 pub mod authz;
 pub mod backoff;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use peerd_core::object::Lanes;
 use peerd_core::peering::Connection;
-use peerd_core::policy::Direction;
+use peerd_core::policy::{DataType, Direction};
 use peerd_core::{ConnectionId, Reason, Time};
 use peerd_store::records::{ImportCursor, JobFailure, Parked};
 use peerd_store::{Records as _, Sequence};
@@ -76,7 +76,7 @@ pub(super) struct Stream {
 pub struct Progress {
     streams: Mutex<BTreeMap<Key, Stream>>,
     /// What the policies said last.
-    decisions: Mutex<BTreeMap<(ConnectionId, Direction), bool>>,
+    decisions: Mutex<BTreeMap<(ConnectionId, Direction, DataType), bool>>,
     changes: watch::Sender<u64>,
     pub(crate) jobs: Jobs,
 }
@@ -207,9 +207,14 @@ impl Progress {
 
     /// Takes note of what the policies say of a connection; answers whether that is news. A first yes is none: nothing
     /// had stopped.
-    pub(crate) fn decided(&self, connection: ConnectionId, direction: Direction, allowed: bool) -> bool {
+    pub(crate) fn decided(
+        &self,
+        connection: ConnectionId,
+        (direction, data): (Direction, DataType),
+        allowed: bool,
+    ) -> bool {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = decisions.insert((connection, direction), allowed);
+        let before = decisions.insert((connection, direction, data), allowed);
         before.unwrap_or(true) != allowed
     }
 
@@ -269,9 +274,9 @@ impl Node {
         };
         let parked = self.parked_by_type(id).await?;
         let count = |name: &str, outgoing| parked.get(&(outgoing, name.to_owned())).copied();
-        let (flows, agreed) = (standing.flows(), connection.flow());
+        let flows = standing.agreed_flows();
         let mut feeds = Vec::new();
-        for (name, export) in flows.exports.iter().filter(|_| agreed.exports.objects) {
+        for (name, export) in &flows.exports {
             let feed = feed_of(standing.space, name);
             let stream = self.progress.of(id, name.as_str(), Direction::Export);
             let after = Sequence(stream.reached);
@@ -291,7 +296,7 @@ impl Node {
                 reason: String::new(),
             });
         }
-        for (name, import) in flows.imports.iter().filter(|_| agreed.imports.objects) {
+        for (name, import) in &flows.imports {
             let key = ImportCursor::key_of(id, name.as_str());
             let cursor = self
                 .store
