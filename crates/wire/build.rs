@@ -13,6 +13,7 @@ const OPERATOR: &[&str] = &[
     "peerd/admin/v1/policy_service.proto",
     "peerd/admin/v1/principal_service.proto",
     "peerd/admin/v1/space_service.proto",
+    "peerd/data/v1/artifact_service.proto",
     "peerd/data/v1/object_service.proto",
     "peerd/data/v1/ontology_service.proto",
     "peerd/peering/v1/connection_service.proto",
@@ -35,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tonic_prost_build::configure()
             .btree_map(".")
             .bytes(".peerd.mpx.v1")
+            .bytes(".peerd.data.v1")
             .build_transport(true)
             .compile_fds(set)?;
     }

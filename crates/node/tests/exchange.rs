@@ -5,6 +5,8 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "exchange/artifacts.rs"]
+mod artifacts;
 #[path = "exchange/both.rs"]
 mod both;
 #[path = "exchange/collect.rs"]

@@ -53,11 +53,11 @@ impl Selection {
     /// Whether this artifact goes now.
     pub fn selects(&self, artifact: &Artifact, now: Time) -> Selected {
         match self {
-            Selection::All => Selected::Yes,
             Selection::Tags(tags) if artifact.tags.is_disjoint(tags) => Selected::No,
-            Selection::Tags(_) => Selected::Yes,
-            Selection::UpdatedWithin(window) if now.since(artifact.updated_at) <= *window => Selected::Yes,
-            Selection::UpdatedWithin(_) => Selected::WhereItIs,
+            Selection::UpdatedWithin(window) if now.since(artifact.updated_at) > *window => {
+                Selected::WhereItIs
+            }
+            Selection::All | Selection::Tags(_) | Selection::UpdatedWithin(_) => Selected::Yes,
         }
     }
 }

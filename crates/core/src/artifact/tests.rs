@@ -108,7 +108,7 @@ fn b095_any_name_is_data_and_only_what_is_no_text_of_use_is_refused() {
             name: (*name).into(),
             ..artifact()
         };
-        assert_eq!(one.check(), Err(InvalidArtifact::Name), "{:.20}", name);
+        assert_eq!(one.check(), Err(InvalidArtifact::Name), "{name:.20}");
     }
 }
 
@@ -162,7 +162,7 @@ fn a_selection_says_what_goes_and_time_alone_takes_nothing_away() {
     let one = artifact();
     let later = NOW.plus(Duration::from_secs(61));
     let tagged = |tag: &str| Selection::tagged([tag.to_owned()].into()).unwrap();
-    let window = Selection::updated_within(Duration::from_secs(60)).unwrap();
+    let window = Selection::updated_within(Duration::from_mins(1)).unwrap();
     assert_eq!(Selection::All.selects(&one, later), Selected::Yes);
     assert_eq!(tagged("a").selects(&one, later), Selected::Yes);
     assert_eq!(tagged("c").selects(&one, later), Selected::No);

@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// One change of what this side says. One that changes nothing is not written.
-    async fn change_sharing(
+    pub(crate) async fn change_sharing(
         &self,
         caller: &Caller,
         action: Action,
