@@ -168,9 +168,10 @@ impl Node {
             ];
             for (direction, out, wanted) in all {
                 for data in [DataType::Objects, DataType::Artifacts] {
-                    let mut of_data = wanted.iter().filter(|flow| flow.data() == data).peekable();
-                    if of_data.peek().is_some() && self.lets(&standing.connection, (direction, data)).await? {
-                        out.extend(of_data.cloned());
+                    let of_data = wanted.iter().filter(|flow| flow.data() == data);
+                    let of_data: Vec<Flow> = of_data.cloned().collect();
+                    if !of_data.is_empty() && self.lets(&standing.connection, (direction, data)).await? {
+                        out.extend(of_data);
                     }
                 }
             }
