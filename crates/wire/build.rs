@@ -24,7 +24,11 @@ const OPERATOR: &[&str] = &[
 ];
 
 /// What another enrollment's daemon calls.
-const MPX: &[&str] = &["peerd/mpx/v1/mpx_service.proto", "peerd/mpx/v1/verify.proto"];
+const MPX: &[&str] = &[
+    "peerd/mpx/v1/blob.proto",
+    "peerd/mpx/v1/mpx_service.proto",
+    "peerd/mpx/v1/verify.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

@@ -5,6 +5,7 @@ use peerd_core::policy::DataType;
 use peerd_core::{ConnectionId, Reason, artifact};
 
 mod again;
+pub mod blobs;
 mod collect;
 mod draft;
 mod export;

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
+use crate::exchange::blobs::Transfers;
 use crate::line::Lines;
 use crate::object::WriteClock;
 use crate::presence::Presence;
@@ -64,6 +65,7 @@ pub struct Node {
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
     pub(crate) progress: Progress,
+    pub(crate) transfers: Transfers,
     /// How questions reach peers.
     pub(crate) lines: Lines,
     /// Held by each verification.
@@ -106,6 +108,7 @@ impl Node {
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
+            transfers: Transfers::default(),
             lines: Lines::default(),
             verifying: Semaphore::new(VERIFICATIONS_MAX),
             write_clock: WriteClock::default(),

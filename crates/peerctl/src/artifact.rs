@@ -110,13 +110,13 @@ pub(crate) struct Id {
 }
 
 #[derive(Debug, Args)]
-#[group(multiple = false)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Which {
-    /// All of the space; so it is, too, when nothing is said
+    /// All of the space
     #[arg(long)]
     all: bool,
-    /// Those with one of these tags; may be given several times
-    #[arg(long = "tag", value_name = "TAG", num_args = 1..)]
+    /// Those with this tag; may be given several times, one is enough
+    #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
     /// Those that somebody changed within so long; what grows older stays where it is
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -130,7 +130,7 @@ impl Which {
                 seconds: i64::try_from(window.as_secs()).unwrap_or(i64::MAX),
                 nanos: i32::try_from(window.subsec_nanos()).unwrap_or(0),
             }),
-            None if self.all || self.tags.is_empty() => Selection::All(true),
+            None if self.all => Selection::All(true),
             None => Selection::Tags(pb::SelectedTags { tags: self.tags }),
         };
         pb::ArtifactSelection {

@@ -79,9 +79,9 @@ pub trait Blobs: fmt::Debug + Send + Sync + 'static {
     /// still has it share it.
     async fn partial(&self, outline: &Outline) -> Result<Arc<dyn Partial>, Error>;
 
-    /// Keeps contents that are whole, each at most [`GROUP_BYTES`], at the cost of about one wait for the disk. One
-    /// that is not what it is said to be is [`Error::Corrupt`], and then nothing of them needs to have been kept.
-    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<(), Error>;
+    /// Keeps contents that are whole, each at most [`GROUP_BYTES`], at the cost of about one wait for the disk. Answers
+    /// which are not what they are said to be: they are not kept.
+    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<Vec<ContentHash>, Error>;
 
     /// Throws away what was begun; nothing happens when it is not there, or is in use.
     async fn abandon(&self, begun: Begun) -> Result<(), Error>;

@@ -197,6 +197,11 @@ impl Site {
         self.ground.address
     }
 
+    /// Its content.
+    pub(crate) fn blobs(&self) -> &MemoryBlobs {
+        &self.ground.blobs
+    }
+
     /// The one link of this side.
     pub(crate) async fn link(&self) -> Option<LinkView> {
         let (links, _) = self.node.list_links(&self.caller, None, 10).await.unwrap();

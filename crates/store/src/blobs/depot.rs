@@ -12,7 +12,7 @@ use peerd_core::{ContentHash, Time, UploadId};
 use super::disk::{Room, blocking, failed};
 use super::shelf::{Directory, Shelf};
 use super::spool::Spool;
-use super::{Begun, Blobs, Content, GROUP_BYTES, Held, Leftover, Outline, Partial, Upload, corrupt};
+use super::{Begun, Blobs, Content, GROUP_BYTES, Held, Leftover, Outline, Partial, Upload};
 use crate::Error;
 
 /// How a depot is kept.
@@ -65,12 +65,9 @@ fn bytes_in(path: &PathBuf) -> Result<u64, Error> {
     Ok(bytes)
 }
 
-/// The first content that is not what it is said to be.
-fn wrong_among(contents: &[(ContentHash, Bytes)]) -> Option<ContentHash> {
-    let wrong = contents.iter().find(|(hash, content)| {
-        content.len() as u64 > GROUP_BYTES || blake3::hash(content).as_bytes() != hash.as_bytes()
-    });
-    wrong.map(|(hash, _)| *hash)
+/// Whether it is what it is said to be.
+fn is_right((hash, content): &(ContentHash, Bytes)) -> bool {
+    content.len() as u64 <= GROUP_BYTES && blake3::hash(content).as_bytes() == hash.as_bytes()
 }
 
 #[async_trait]
@@ -98,13 +95,11 @@ impl Blobs for Depot {
         Ok(partial)
     }
 
-    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<(), Error> {
-        let contents = blocking(move || match wrong_among(&contents) {
-            Some(hash) => Err(corrupt(&hash)),
-            None => Ok(contents),
-        })
-        .await?;
-        self.keeper.keep(contents).await
+    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<Vec<ContentHash>, Error> {
+        let (right, wrong): (Vec<_>, Vec<_>) =
+            blocking(move || Ok(contents.into_iter().partition(is_right))).await?;
+        self.keeper.keep(right).await?;
+        Ok(wrong.into_iter().map(|(hash, _)| hash).collect())
     }
 
     async fn abandon(&self, begun: Begun) -> Result<(), Error> {

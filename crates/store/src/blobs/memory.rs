@@ -153,18 +153,19 @@ impl Blobs for MemoryBlobs {
         }))
     }
 
-    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<(), Error> {
+    async fn keep(&self, contents: Vec<(ContentHash, Bytes)>) -> Result<Vec<ContentHash>, Error> {
         let now = self.clock.now();
-        let mut state = self.state();
+        let (mut state, mut wrong) = (self.state(), Vec::new());
         for (hash, content) in contents {
             let outline = outline_of(&content);
             if outline.blob().hash != hash || content.len() as u64 > GROUP_BYTES {
-                return Err(corrupt(&hash));
+                wrong.push(hash);
+                continue;
             }
             state.check_room(content.len())?;
             state.held.insert(hash, (content, outline, now));
         }
-        Ok(())
+        Ok(wrong)
     }
 
     async fn abandon(&self, begun: Begun) -> Result<(), Error> {
