@@ -139,3 +139,100 @@ fn b100_content_is_replaced_and_restored_and_who_may_not_is_told_so() {
     let line = format!("artifact put flights {}", missing.display());
     north.say_fails(&line, 6, "FILE_INVALID");
 }
+
+/// An active connection for objects and artifacts, both ways.
+fn connected() -> (World, String) {
+    let world = World::strangers();
+    world.allow();
+    world.link();
+    world.spaces();
+    let kinds = "--export objects,artifacts --import objects,artifacts";
+    let link = world.link_id();
+    let asked = world.north.say(&format!(
+        "connection request --space flights --link {link} {kinds}"
+    ));
+    let (id, code) = (text(&asked["connection_id"]), text(&asked["code"]));
+    world
+        .south
+        .say(&format!("connection approve {code} --space flights"));
+    world
+        .north
+        .say(&format!("connection wait {id} --stage approved --timeout 60s"));
+    world.north.say(&format!("connection activate {id}"));
+    world
+        .south
+        .say(&format!("connection wait {id} --stage active --timeout 60s"));
+    (world, id)
+}
+
+fn shown(side: &Enrollment, id: &str) -> Option<Value> {
+    let listed = side.say("artifact list flights");
+    let items = listed["items"].as_array().expect("a list").clone();
+    items.into_iter().find(|item| item["artifact_id"] == id)
+}
+
+#[test]
+fn b096_what_is_shared_by_tag_arrives_whole_and_goes_with_its_tag() {
+    let (world, connection) = connected();
+    let (north, south) = (&world.north, &world.south);
+    let files = tempfile::tempdir().expect("a directory");
+    let mut put_here = Vec::new();
+    for (number, size) in [0, 1 << 16, 1 << 20, (5 << 20) + 9].into_iter().enumerate() {
+        let content = noise(number as u64 + 1, size);
+        let file = files.path().join(format!("{number}"));
+        fs::write(&file, &content).expect("written");
+        let artifact = put(north, &file, &["--tag", "public", "--name", "../../CON"]);
+        put_here.push((text(&artifact["artifact_id"]), content));
+    }
+    let file = files.path().join("0");
+    let hidden = text(&put(north, &file, &["--tag", "private"])["artifact_id"]);
+
+    let share = north.say(&format!("artifact share {connection} --tag public"));
+    assert_eq!(share["selection"], serde_json::json!({"tags": ["public"]}));
+    for (id, content) in &put_here {
+        let whole = |side: &Enrollment| shown(side, id).filter(|item| item["complete"] == true);
+        let there = south.eventually("an artifact is whole", whole);
+        assert_eq!(there["blake3"], hash(content).as_str());
+        assert_eq!(there["name"], "../../CON");
+        let out = files.path().join("out");
+        get(south, id, &out);
+        assert!(
+            fs::read(&out).expect("a file") == *content,
+            "{} bytes",
+            content.len()
+        );
+    }
+    assert!(shown(south, &hidden).is_none());
+    north.say(&format!("connection wait {connection} --in-sync --timeout 60s"));
+    let state = north.say(&format!("connection show {connection}"));
+    assert_eq!(state["shared_artifacts"], "with tag public");
+    let feeds = state["feeds"].as_array().expect("feeds");
+    let feed = feeds.iter().find(|feed| feed["type"] == "peerd_artifact");
+    assert_eq!(feed.expect("a feed")["lane"], "actions", "{state}");
+    let verified = north.say(&format!("connection verify {connection}"));
+    assert_eq!(verified["equal"], true, "{verified}");
+    let jobs = north.say(&format!(
+        "job list --connection {connection} --type peerd_artifact"
+    ));
+    assert!(!jobs["items"].as_array().expect("jobs").is_empty());
+
+    north.say(&format!("artifact tag flights {hidden} public"));
+    south.eventually("it is tagged later", |side| shown(side, &hidden));
+    north.say(&format!("artifact tag flights {hidden} public --remove"));
+    south.eventually("it is taken back", |side| {
+        shown(side, &hidden).is_none().then_some(())
+    });
+    let (first, _) = &put_here[0];
+    north.say(&format!("artifact delete flights {first}"));
+    south.eventually("it is deleted", |side| shown(side, first).is_none().then_some(()));
+    north.say(&format!("artifact unshare {connection}"));
+    south.eventually("nothing is left", |side| {
+        let listed = side.say("artifact list flights");
+        listed["items"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+            .then_some(())
+    });
+    assert!(shown(north, &put_here[1].0).is_some(), "here they stay");
+}
