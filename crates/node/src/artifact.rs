@@ -21,10 +21,12 @@ use crate::{Caller, Error, Node};
 mod change;
 mod put;
 mod share;
+mod transfers;
 
 pub use change::Retag;
 pub use put::{NewArtifact, Put};
 pub use share::ArtifactShare;
+pub use transfers::TransferView;
 
 /// How many artifacts one read of the store asks for.
 const CHUNK: usize = 128;
