@@ -261,6 +261,25 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
+/// Checks an object of the built-in type that a peer sent, beyond each of its values: its key is an id, and while it is
+/// live it is a whole artifact.
+pub(crate) fn check_object(key: &ObjectKey, state: &ObjectState) -> Result<(), ObjectInvalid> {
+    let missing = |id| {
+        let property = built_in().and_then(|of| of.property(id));
+        property.map_or(ObjectInvalid::UnknownProperty(id), |property| {
+            ObjectInvalid::Missing(property.name.clone())
+        })
+    };
+    if key.primary_key().parse::<ArtifactId>().is_err() {
+        return Err(missing(ID));
+    }
+    match Artifact::of(state) {
+        Ok(None) if state.is_live() => Err(missing(CONTENT)),
+        Ok(_) => Ok(()),
+        Err(_) => Err(missing(CONTENT)),
+    }
+}
+
 /// Checks one value of an object of the built-in type that a peer sent, beyond that it is of the property's type.
 pub(crate) fn check_value(property: &Property, bytes: &[u8]) -> Result<(), ObjectInvalid> {
     let invalid = |why| ObjectInvalid::Value {

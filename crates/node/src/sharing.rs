@@ -317,11 +317,12 @@ fn republished(shared: &Shared, ontology: &Ontology, connection: &Connection) ->
 }
 
 /// Artifacts need no mapping: both sides have the one type. They come in where the connection is for that, and go out
-/// where somebody also said which.
+/// where somebody said which. That the connection is for that as well is asked with every answer about flows: no copy
+/// goes because it is not for a while.
 fn publish_artifacts(next: &mut Sharing, shared: &Shared, connection: &Connection) {
     next.types.retain(|name, _| name.as_str() != artifact::TYPE);
     let agreed = connection.flow();
-    let export = agreed.exports.artifacts && shared.artifacts.is_some();
+    let export = shared.artifacts.is_some();
     let import = agreed.imports.artifacts;
     if let (true, Some(schema)) = (export || import, artifact::schema()) {
         let share = TypeShare {

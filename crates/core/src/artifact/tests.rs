@@ -158,6 +158,20 @@ fn words_out_of_bounds_are_refused_wherever_they_come_from() {
 }
 
 #[test]
+fn an_object_that_a_peer_sent_has_an_id_and_is_whole_while_it_is_live() {
+    let id = ArtifactId::from_bytes([3; 16]).key().unwrap();
+    let mut state = stored(&artifact());
+    check_object(&id, &state).unwrap();
+    let named = ObjectKey::new(TYPE.parse().unwrap(), "../x").unwrap();
+    assert!(check_object(&named, &state).is_err());
+    let half = Changes([(CONTENT, None)].into());
+    state.edit(&half, hlc(1), ME).unwrap();
+    assert!(check_object(&id, &state).is_err());
+    state.delete(hlc(2), ME).unwrap();
+    check_object(&id, &state).unwrap();
+}
+
+#[test]
 fn a_selection_says_what_goes_and_time_alone_takes_nothing_away() {
     let one = artifact();
     let later = NOW.plus(Duration::from_secs(61));

@@ -129,6 +129,9 @@ impl ObjectState {
                 keeps_key(id, value)?;
             }
         }
+        if is_artifact {
+            artifact::check_object(key, self)?;
+        }
         Ok(())
     }
 }

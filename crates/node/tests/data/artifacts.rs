@@ -263,6 +263,7 @@ async fn tags_are_added_taken_away_and_set_and_choose_what_is_listed() {
     let world = World::new().await;
     let node = &world.it.node;
     let id = world.put_whole(new("one", 0), b"").await.unwrap().id;
+    world.it.clock.advance(std::time::Duration::from_millis(1));
     world.put_whole(new("two", 0), b"").await.unwrap();
     for (retag, expected) in [
         (Retag::Add(tags(&["b", "a"])), tags(&["a", "b"])),

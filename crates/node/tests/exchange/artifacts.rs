@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use peerd_core::artifact::{Selection, TYPE};
+use peerd_core::artifact::{Artifact, Selection, TYPE};
+use peerd_core::object::{Changes, Hlc, ObjectState};
 use peerd_core::peering::{DataTypes, Flow};
 use peerd_core::policy::Side;
 use peerd_core::security::Security;
-use peerd_core::{ArtifactId, ContentHash, Reason};
+use peerd_core::{ArtifactId, Blob, Clock as _, ContentHash, Reason};
 use peerd_node::artifact::{ArtifactAt, ArtifactView, NewArtifact, Retag};
 use peerd_node::object::{Edits, ObjectAt};
+use peerd_store::{Batch, FeedId};
 use peerd_testkit::Party;
 
 use crate::pair::{reason, up_to};
@@ -90,6 +92,16 @@ async fn back(world: &World) -> (usize, usize) {
     world.pump_type(&world.pair.b, &world.pair.a, TYPE).await
 }
 
+/// Both sides find that they have the same, so many artifacts.
+async fn assert_equal(world: &World, count: u64) {
+    for party in [&world.pair.a, &world.pair.b] {
+        let verification = crate::verify::verify(world, party).await;
+        assert!(verification.is_equal(), "{verification:?}");
+        let report = &verification.types[TYPE];
+        assert_eq!((report.here, report.there), (count, count));
+    }
+}
+
 /// The types of artifacts that one side would send now.
 async fn flows(from: &Party, to: &Party) -> usize {
     let flows = from.node().flows(&peer(from, to).await).await.unwrap();
@@ -130,12 +142,14 @@ async fn nothing_goes_until_somebody_says_which_and_a_tag_sends_and_takes_back()
     assert!(seen(b, shown).await.is_none());
     assert!(seen(a, shown).await.is_some());
 
+    assert_equal(&world, 1).await;
     share(&world, a, Selection::All).await;
     assert_eq!(
         forth(&world).await,
         (1, 0),
         "what is selected anew, and nothing else"
     );
+    assert_equal(&world, 2).await;
     let unshared = a.node().unshare_artifacts(&a.manager, world.connection).await;
     assert_eq!(unshared.unwrap().selection, None);
     world.tell().await;
@@ -290,8 +304,84 @@ async fn what_grows_old_is_not_sent_anew_and_stays_where_it_is() {
     share(&world, a, Selection::updated_within(hour / 4).unwrap()).await;
     assert_eq!(forth(&world).await, (0, 0), "a narrower one takes nothing back");
     assert!(seen(b, sent).await.is_some() && seen(b, late).await.is_some());
+    put(a, "young", &[]).await;
+    assert_eq!(forth(&world).await, (1, 0));
+    a.clock().advance(hour);
+    assert_equal(&world, 3).await;
     retag(a, sent, Retag::Add(tags(&["new"]))).await;
     assert_eq!(forth(&world).await, (1, 0), "a change makes it young");
+}
+
+#[tokio::test]
+async fn b095_what_is_no_artifact_is_parked_whatever_a_peer_says_and_the_rest_goes_on() {
+    let world = joined().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    put(a, "sound", &[]).await;
+    share(&world, a, Selection::All).await;
+    let sound = Artifact {
+        name: "x".into(),
+        media_type: "text/plain".into(),
+        content: Blob {
+            hash: ContentHash::from_bytes([1; 32]),
+            size: 1,
+        },
+        tags: BTreeSet::new(),
+        updated_at: a.clock().now(),
+        previous: Vec::new(),
+    };
+    let long = Artifact {
+        name: "x".repeat(10_001),
+        ..sound.clone()
+    };
+    let spaced = Artifact {
+        tags: tags(&[" x"]),
+        ..sound.clone()
+    };
+    let mut expected = BTreeSet::new();
+    for (number, artifact, key) in [(1, long, None), (2, spaced, None), (3, sound, Some("../../x"))] {
+        let id = ArtifactId::from_bytes([number; 16]);
+        let key = key.map_or_else(|| id.to_string(), str::to_owned);
+        plant(&world, &artifact.created(id), &key).await;
+        expected.insert((key, "OBJECT_INVALID"));
+    }
+    assert_eq!(forth(&world).await, (4, 0));
+    let parked = b
+        .node()
+        .list_parked(&b.manager, Some(world.connection), None, 10)
+        .await;
+    let (parked, _) = parked.unwrap();
+    let parked: BTreeSet<_> = parked
+        .into_iter()
+        .map(|one| (one.key, one.reason.word()))
+        .collect();
+    assert_eq!(parked, expected);
+    let listed = b
+        .node()
+        .list_artifacts(&b.admin, "main", &BTreeSet::new(), None, 10)
+        .await;
+    let names: Vec<String> = listed
+        .unwrap()
+        .artifacts
+        .into_iter()
+        .map(|one| one.artifact.name)
+        .collect();
+    assert_eq!(names, ["sound"]);
+}
+
+/// Puts an object into a's store that no call of a's would make.
+async fn plant(world: &World, changes: &Changes, key: &str) {
+    let a = &world.pair.a;
+    let mut state = ObjectState::blank(Hlc::at(a.clock().now()), a.id());
+    state.create(changes, Hlc::at(a.clock().now()), a.id()).unwrap();
+    let feed = FeedId {
+        space: a.connection(world.connection).await.unwrap().space.unwrap().id,
+        object_type: TYPE.into(),
+    };
+    let place = [feed.prefix().as_slice(), key.as_bytes()].concat();
+    let stored = [&[1, 0, 0], state.encode().as_slice()].concat();
+    let mut batch = Batch::new();
+    batch.put_in_feed(feed, place, stored);
+    a.node().store().commit(batch).await.unwrap();
 }
 
 #[tokio::test]
