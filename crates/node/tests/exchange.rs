@@ -7,6 +7,8 @@
 
 #[path = "exchange/artifacts.rs"]
 mod artifacts;
+#[path = "exchange/blobs.rs"]
+mod blobs;
 #[path = "exchange/both.rs"]
 mod both;
 #[path = "exchange/collect.rs"]

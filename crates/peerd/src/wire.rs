@@ -125,6 +125,7 @@ fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
         heartbeat_interval: config.limits.heartbeat_interval,
         silence_max: config.limits.silence_max,
         tombstone_age_min: config.limits.tombstone_age_min,
+        content_age_min: config.limits.content_age_min,
     }
 }
 
@@ -173,6 +174,12 @@ fn background(
     let soft = tasks.soft().clone();
     tasks.spawn("tombstone collection", async move {
         soft.run_until_cancelled(collecting.keep_collecting()).await;
+        Ok(())
+    });
+    let removing = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("content removal", async move {
+        soft.run_until_cancelled(removing.keep_removing_content()).await;
         Ok(())
     });
     let expiring = Arc::clone(node);

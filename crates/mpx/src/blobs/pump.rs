@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::refusal::told;
 
 /// How long the next part of an answer may take.
-const PART_TIMEOUT: Duration = Duration::from_secs(60);
+const PART_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What arrives on a stream, read and checked.
 pub(super) type Arriving<T> = BoxStream<'static, Result<T, Refusal>>;

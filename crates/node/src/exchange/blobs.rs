@@ -10,12 +10,14 @@ use bytes::Bytes;
 use peerd_core::{Blob, ConnectionId, Reason};
 
 mod fetching;
+mod garbage;
 mod importer;
 mod queue;
 mod source;
 mod turn;
 mod view;
 
+pub use garbage::RemovedContent;
 pub use importer::BlobImporter;
 pub use source::BlobExporter;
 pub use turn::Turn;

@@ -26,6 +26,7 @@ fn relocate(config: &mut Config, from: &Path) {
         if let Ok(rest) = path.strip_prefix(from) {
             let moved = Path::new("/dir").join(rest);
             *path = moved.components().collect();
+    config.blobs.path = "/dir/blobs".into();
         }
     }
 }
@@ -86,6 +87,7 @@ fn what_is_printed_loads_as_the_same() {
         handshake_timeout = "24h"
         drain_max = "1ms"
         tombstone_age_min = "720h"
+        content_age_min = "2s"
     "#;
     for text in [
         NAMED,

@@ -83,7 +83,7 @@ impl Fetching {
         tracing::info!(%connection, artifact, %reason, "content not fetched");
         let chance = self.node.chance();
         self.release(&wanted.blob.hash, |queue| {
-            queue.failed(&wanted.blob.hash, reason, chance)
+            queue.failed(&wanted.blob.hash, reason, chance);
         });
     }
 

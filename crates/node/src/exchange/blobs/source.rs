@@ -132,15 +132,14 @@ impl BlobExporter {
         if self.world.take_changed() {
             self.terms.clear();
         }
-        let terms = match self.terms.get(&ask.connection) {
-            Some(terms) => Arc::clone(terms),
-            None => {
-                self.node.connection_of(&self.peer, ask.connection).await?;
-                let terms = self.node.export_terms(&flow_of(ask.connection)).await?;
-                let terms = Arc::new(terms.ok_or_else(unknown)?);
-                self.terms.insert(ask.connection, Arc::clone(&terms));
-                terms
-            }
+        let terms = if let Some(terms) = self.terms.get(&ask.connection) {
+            Arc::clone(terms)
+        } else {
+            self.node.connection_of(&self.peer, ask.connection).await?;
+            let terms = self.node.export_terms(&flow_of(ask.connection)).await?;
+            let terms = Arc::new(terms.ok_or_else(unknown)?);
+            self.terms.insert(ask.connection, Arc::clone(&terms));
+            terms
         };
         let remote = self.peer.enrollment();
         let permit = self

@@ -155,9 +155,10 @@ impl Turn {
         }
         let contents = std::mem::take(&mut self.contents);
         let came: Vec<ContentHash> = contents.iter().map(|(hash, _)| *hash).collect();
-        let kept = match contents.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.fetching.node.blobs.keep(contents).await,
+        let kept = if contents.is_empty() {
+            Ok(Vec::new())
+        } else {
+            self.fetching.node.blobs.keep(contents).await
         };
         let kept = kept.map_err(Error::from);
         for wanted in small.iter().filter(|one| came.contains(&one.blob.hash)) {
@@ -300,7 +301,9 @@ fn joined(pieces: &mut Vec<Bytes>) -> Bytes {
         Err(pieces) => {
             let length = pieces.iter().map(Bytes::len).sum();
             let mut all = BytesMut::with_capacity(length);
-            pieces.iter().for_each(|piece| all.extend_from_slice(piece));
+            for piece in &pieces {
+                all.extend_from_slice(piece);
+            }
             all.freeze()
         }
     }
