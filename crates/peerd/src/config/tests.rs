@@ -26,7 +26,7 @@ fn relocate(config: &mut Config, from: &Path) {
         if let Ok(rest) = path.strip_prefix(from) {
             let moved = Path::new("/dir").join(rest);
             *path = moved.components().collect();
-    config.blobs.path = "/dir/blobs".into();
+            config.blobs.path = "/dir/blobs".into();
         }
     }
 }
