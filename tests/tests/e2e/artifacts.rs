@@ -10,7 +10,7 @@ use crate::process::Enrollment;
 use crate::world::{World, text};
 
 /// Bytes that do not compress, the same for the same seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
@@ -23,11 +23,11 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-fn hash(content: &[u8]) -> String {
+pub(crate) fn hash(content: &[u8]) -> String {
     ContentHash::from_bytes(*blake3::hash(content).as_bytes()).to_string()
 }
 
-fn put(side: &Enrollment, file: &Path, rest: &[&str]) -> Value {
+pub(crate) fn put(side: &Enrollment, file: &Path, rest: &[&str]) -> Value {
     let file = file.to_str().expect("a path");
     side.ctl(&[&["artifact", "put", "flights", file], rest].concat())
 }
@@ -141,7 +141,7 @@ fn b100_content_is_replaced_and_restored_and_who_may_not_is_told_so() {
 }
 
 /// An active connection for objects and artifacts, both ways.
-fn connected() -> (World, String) {
+pub(crate) fn connected() -> (World, String) {
     let world = World::strangers();
     world.allow();
     world.link();
@@ -165,7 +165,7 @@ fn connected() -> (World, String) {
     (world, id)
 }
 
-fn shown(side: &Enrollment, id: &str) -> Option<Value> {
+pub(crate) fn shown(side: &Enrollment, id: &str) -> Option<Value> {
     let listed = side.say("artifact list flights");
     let items = listed["items"].as_array().expect("a list").clone();
     items.into_iter().find(|item| item["artifact_id"] == id)

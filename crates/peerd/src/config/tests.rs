@@ -22,11 +22,10 @@ fn load(text: &str, variables: &[(&str, &str)], flags: RawConfig) -> Result<Conf
 
 fn relocate(config: &mut Config, from: &Path) {
     let Store::Embedded { path, .. } = &mut config.store;
-    for path in [&mut config.data_dir, path] {
+    for path in [&mut config.data_dir, &mut config.blobs.path, path] {
         if let Ok(rest) = path.strip_prefix(from) {
             let moved = Path::new("/dir").join(rest);
             *path = moved.components().collect();
-            config.blobs.path = "/dir/blobs".into();
         }
     }
 }
