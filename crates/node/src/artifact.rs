@@ -4,6 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 
 use peerd_core::artifact::{self, Artifact};
 use peerd_core::authz::{Action, Space};
@@ -12,7 +17,6 @@ use peerd_core::ontology::ObjectType;
 use peerd_core::security::Security;
 use peerd_core::{ArtifactId, EnrollmentId, Reason};
 use peerd_store::Table;
-use peerd_store::blobs::Content;
 
 use crate::object::stored::{Stored, damaged, feed_of, found, key_in, object_of};
 use crate::object::{Subject, no_such_object};
@@ -30,6 +34,8 @@ pub use transfers::TransferView;
 
 /// How many artifacts one read of the store asks for.
 const CHUNK: usize = 128;
+/// After so many pieces of content it is asked again whether the caller may have them.
+const PIECES_UNASKED_MAX: usize = 16;
 /// A page ends early when its names and tags have so many bytes: a message has a limit.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
@@ -72,8 +78,8 @@ pub struct ArtifactPage {
 pub struct ArtifactContent {
     /// The artifact.
     pub view: ArtifactView,
-    /// Its bytes from where they were asked for, each piece checked before it is handed out.
-    pub content: Content,
+    /// Its bytes from where they were asked for, each piece checked before it is handed out. An error ends it.
+    pub content: BoxStream<'static, Result<Bytes, Error>>,
 }
 
 impl std::fmt::Debug for ArtifactContent {
@@ -119,8 +125,9 @@ impl Node {
     }
 
     /// The bytes of an artifact that are here whole, from `offset` on; one that is at the end, or beyond it, gives none.
+    /// Whether the caller may have them is asked again as they go.
     pub async fn artifact_content(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         at: &ArtifactAt,
         offset: u64,
@@ -133,7 +140,21 @@ impl Node {
         };
         let content = self.blobs.read(&blob.hash, range).await?;
         let content = content.ok_or_else(|| Error::of(Reason::ArtifactIncomplete))?;
-        Ok(ArtifactContent { view, content })
+        let watched = (Arc::clone(self), caller.clone(), at.clone());
+        let content = content.enumerate().then(move |(number, piece)| {
+            let (node, caller, at) = watched.clone();
+            async move {
+                if number > 0 && number.is_multiple_of(PIECES_UNASKED_MAX) {
+                    let caller = node.recheck(&caller).await?;
+                    node.artifact(&caller, &at).await?;
+                }
+                Ok(piece?)
+            }
+        });
+        Ok(ArtifactContent {
+            view,
+            content: content.boxed(),
+        })
     }
 
     /// At most `limit` artifacts that the caller may see, after this one when given; of those with at least one of

@@ -100,7 +100,7 @@ pub(crate) fn pieces(content: ArtifactContent) -> Pieces {
     let first = stream::iter([Ok(part(Part::Artifact(artifact(view))))]);
     let rest = content.flat_map(|piece| match piece {
         Ok(bytes) => stream::iter(chunks(bytes)).left_stream(),
-        Err(error) => stream::iter([Err(told(error.into()))]).right_stream(),
+        Err(error) => stream::iter([Err(told(error))]).right_stream(),
     });
     first.chain(rest).boxed()
 }

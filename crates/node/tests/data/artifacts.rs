@@ -241,6 +241,41 @@ async fn b082_an_artifact_with_a_marking_exists_for_its_members_alone() {
 }
 
 #[tokio::test]
+async fn b082_a_read_under_way_ends_when_its_reader_may_not_see_the_artifact_any_more() {
+    let world = World::new().await;
+    let content = vec![5; 20 * MIB];
+    let view = world
+        .put_whole(new("long", content.len()), &content)
+        .await
+        .unwrap();
+    let node = &world.it.node;
+    for way in ["token", "artifact"] {
+        let reader = world.principal(way, Role::Viewer).await;
+        let mut read = node
+            .artifact_content(&reader, &at(view.id), 0)
+            .await
+            .unwrap()
+            .content;
+        let mut came = read.try_next().await.unwrap().unwrap().len();
+        if way == "token" {
+            node.revoke_principal(&world.admin, way).await.unwrap();
+        } else {
+            node.delete_artifact(&world.admin, &at(view.id)).await.unwrap();
+        }
+        let error = loop {
+            match read.try_next().await {
+                Ok(Some(piece)) => came += piece.len(),
+                Ok(None) => panic!("an end is a whole file"),
+                Err(error) => break error,
+            }
+        };
+        assert!(came < content.len());
+        let expected = [Reason::TokenInvalid, Reason::NotFound];
+        assert!(expected.contains(&error.reason()), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_put_is_refused_before_any_byte_and_who_may_not_tag_changes_nothing() {
     let world = World::new().await;
     let node = &world.it.node;
