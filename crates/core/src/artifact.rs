@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-use crate::object::{Changes, Lanes, ObjectInvalid, ObjectKey, ObjectState};
+use crate::object::{Changes, Hlc, Lanes, ObjectInvalid, ObjectKey, ObjectState};
 use crate::ontology::{
     ApiName, Conflicts, InvalidApiName, ObjectType, Property, PropertyId, PropertyType, Schema,
 };
@@ -38,8 +38,7 @@ const NAME: PropertyId = PropertyId(2);
 const MEDIA_TYPE: PropertyId = PropertyId(3);
 const CONTENT: PropertyId = PropertyId(4);
 const TAGS: PropertyId = PropertyId(5);
-const UPDATED_AT: PropertyId = PropertyId(6);
-const PREVIOUS: PropertyId = PropertyId(7);
+const PREVIOUS: PropertyId = PropertyId(6);
 
 const BLAKE3: &str = "blake3";
 const SIZE_BYTES: &str = "size_bytes";
@@ -55,7 +54,7 @@ pub struct Artifact {
     pub content: Blob,
     /// Its tags.
     pub tags: BTreeSet<String>,
-    /// When somebody last changed it.
+    /// When somebody last changed what both sides know of it, by the clock of where that was. It follows from the writes.
     pub updated_at: Time,
     /// What it was before, latest first. Known on the side that replaced it and nowhere else.
     pub previous: Vec<Blob>,
@@ -93,7 +92,6 @@ fn object_type() -> Result<ObjectType, InvalidApiName> {
             property(MEDIA_TYPE, "media_type", PropertyType::String, false)?,
             property(CONTENT, "content", content.clone(), false)?,
             property(TAGS, "tags", list(PropertyType::String), false)?,
-            property(UPDATED_AT, "updated_at", PropertyType::Timestamp, false)?,
             property(PREVIOUS, "previous", list(content), true)?,
         ],
         ends: None,
@@ -146,11 +144,9 @@ impl Artifact {
         else {
             return Ok(None);
         };
-        let (Some(content), Some(Value::Array(tags)), Some(Value::Timestamp(updated_at))) = (
-            value(CONTENT)?.as_ref().and_then(blob),
-            value(TAGS)?,
-            value(UPDATED_AT)?,
-        ) else {
+        let (Some(content), Some(Value::Array(tags))) =
+            (value(CONTENT)?.as_ref().and_then(blob), value(TAGS)?)
+        else {
             return Ok(None);
         };
         let previous = match value(PREVIOUS)? {
@@ -162,7 +158,7 @@ impl Artifact {
             media_type,
             content,
             tags: tags.into_iter().filter_map(text).collect(),
-            updated_at,
+            updated_at: updated_at(state),
             previous,
         }))
     }
@@ -206,11 +202,6 @@ impl Artifact {
                 Value::Array(self.tags.iter().map(text).collect()),
             ),
             (
-                UPDATED_AT,
-                differs(|a, b| a.updated_at == b.updated_at),
-                Value::Timestamp(self.updated_at),
-            ),
-            (
                 PREVIOUS,
                 before.map_or(&Vec::new(), |before| &before.previous) != &self.previous,
                 Value::Array(self.previous.iter().copied().map(written).collect()),
@@ -226,6 +217,13 @@ impl Artifact {
         changes.0.insert(ID, Some(Value::String(id.to_string())));
         changes
     }
+}
+
+/// No property: two who change different ones at once would both write it.
+fn updated_at(state: &ObjectState) -> Time {
+    let known = state.edits().filter(|(id, _)| *id != PREVIOUS);
+    let newest = known.map(|(_, register)| register.newest()).max();
+    newest.map_or(Time::EPOCH, Hlc::time)
 }
 
 fn written(blob: Blob) -> Value {

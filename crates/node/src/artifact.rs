@@ -10,7 +10,7 @@ use peerd_core::authz::{Action, Space};
 use peerd_core::object::{Hlc, ObjectKey, ObjectState, Provenance};
 use peerd_core::ontology::ObjectType;
 use peerd_core::security::Security;
-use peerd_core::{ArtifactId, EnrollmentId, Reason, Time};
+use peerd_core::{ArtifactId, EnrollmentId, Reason};
 use peerd_store::Table;
 use peerd_store::blobs::Content;
 
@@ -21,10 +21,12 @@ use crate::{Caller, Error, Node};
 mod change;
 mod put;
 mod share;
+mod transfers;
 
 pub use change::Retag;
 pub use put::{NewArtifact, Put};
 pub use share::ArtifactShare;
+pub use transfers::TransferView;
 
 /// How many artifacts one read of the store asks for.
 const CHUNK: usize = 128;
@@ -229,17 +231,16 @@ impl Node {
         caller: &Caller,
         action: Action,
         at: &ArtifactAt,
-        change: impl Fn(&mut Artifact, Time) -> Result<(), Error> + Sync,
+        change: impl Fn(&mut Artifact) -> Result<(), Error> + Sync,
     ) -> Result<ArtifactView, Error> {
         let place = self.artifact_place(caller, action, at).await?;
         let me = self.enrollment_id();
         let changed = |_: &Subject<'_>, state: &mut ObjectState, hlc: Hlc| {
             let before = seen(state)?.ok_or_else(no_such_object)?;
             let mut after = before.clone();
-            change(&mut after, self.now())?;
+            change(&mut after)?;
             after.check().map_err(|error| Error::field("artifact", error))?;
             if after != before {
-                after.updated_at = self.now();
                 state.edit(&after.changes(Some(&before)), hlc, me)?;
             }
             Ok(())

@@ -13,12 +13,13 @@ use peerd_wire::data::v1::artifact_selection::Selection;
 use serde_json::json;
 
 use crate::cli::{App, DONE};
+use crate::client;
 use crate::duration;
 use crate::error::Error;
 use crate::field::required;
 use crate::output::{self, Page};
 use crate::security::SecurityArgs;
-use view::Artifact;
+use view::{Artifact, Transfer};
 
 /// How many artifacts a list shows when nothing else is said.
 const LIMIT: u32 = 100;
@@ -97,6 +98,11 @@ pub(crate) enum Command {
         /// The connection's id
         connection: String,
     },
+    /// Lists the content that is on its way in
+    Transfers {
+        /// Of this connection only
+        connection: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -110,13 +116,13 @@ pub(crate) struct Id {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub(crate) struct Which {
-    /// All of the space
+    /// All of the space; so it is, too, when nothing is said
     #[arg(long)]
     all: bool,
-    /// Those with this tag; may be given several times, one is enough
-    #[arg(long = "tag", value_name = "TAG")]
+    /// Those with one of these tags; may be given several times
+    #[arg(long = "tag", value_name = "TAG", num_args = 1..)]
     tags: Vec<String>,
     /// Those that somebody changed within so long; what grows older stays where it is
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
@@ -130,7 +136,7 @@ impl Which {
                 seconds: i64::try_from(window.as_secs()).unwrap_or(i64::MAX),
                 nanos: i32::try_from(window.subsec_nanos()).unwrap_or(0),
             }),
-            None if self.all => Selection::All(true),
+            None if self.all || self.tags.is_empty() => Selection::All(true),
             None => Selection::Tags(pb::SelectedTags { tags: self.tags }),
         };
         pb::ArtifactSelection {
@@ -170,6 +176,7 @@ impl Command {
             Command::Delete(id) => delete(app, id).await,
             Command::Share { connection, which } => share(app, connection, which).await,
             Command::Unshare { connection } => unshare(app, connection).await,
+            Command::Transfers { connection } => transfers(app, connection.unwrap_or_default()).await,
         }
     }
 }
@@ -314,6 +321,22 @@ async fn unshare(app: &App<'_>, connection_id: String) -> Result<u8, Error> {
     let mut artifacts = app.client.artifacts();
     app.client.call(artifacts.unshare_artifacts(request)).await?;
     output::show(app.format, &view)?;
+    Ok(DONE)
+}
+
+async fn transfers(app: &App<'_>, connection_id: String) -> Result<u8, Error> {
+    let (client, connection_id) = (&app.client, &connection_id);
+    let items = client::all(|page_size, page_token| async move {
+        let request = pb::ListTransfersRequest {
+            connection_id: connection_id.clone(),
+            page_size,
+            page_token,
+        };
+        let page = client.call(client.artifacts().list_transfers(request)).await?;
+        Ok((page.items, page.next_page_token))
+    });
+    let items: Vec<Transfer> = items.await?.into_iter().map(Transfer::from).collect();
+    output::list(app.format, &Page::whole(items), view::TRANSFER_COLUMNS)?;
     Ok(DONE)
 }
 

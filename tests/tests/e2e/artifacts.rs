@@ -189,9 +189,12 @@ fn b096_what_is_shared_by_tag_arrives_whole_and_goes_with_its_tag() {
 
     let share = north.say(&format!("artifact share {connection} --tag public"));
     assert_eq!(share["selection"], serde_json::json!({"tags": ["public"]}));
+    for side in [north, south] {
+        side.say(&format!("connection wait {connection} --in-sync --timeout 60s"));
+    }
     for (id, content) in &put_here {
-        let whole = |side: &Enrollment| shown(side, id).filter(|item| item["complete"] == true);
-        let there = south.eventually("an artifact is whole", whole);
+        let there = shown(south, id).expect("an artifact");
+        assert_eq!(there["complete"], true, "in sync is with all content: {there}");
         assert_eq!(there["blake3"], hash(content).as_str());
         assert_eq!(there["name"], "../../CON");
         let out = files.path().join("out");
@@ -203,7 +206,6 @@ fn b096_what_is_shared_by_tag_arrives_whole_and_goes_with_its_tag() {
         );
     }
     assert!(shown(south, &hidden).is_none());
-    north.say(&format!("connection wait {connection} --in-sync --timeout 60s"));
     let state = north.say(&format!("connection show {connection}"));
     assert_eq!(state["shared_artifacts"], "with tag public");
     let feeds = state["feeds"].as_array().expect("feeds");

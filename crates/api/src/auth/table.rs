@@ -52,6 +52,7 @@ rows! { artifact:
     "DeleteArtifact" => ArtifactDelete,
     "ShareArtifacts" => ArtifactShare,
     "UnshareArtifacts" => ArtifactUnshare,
+    "ListTransfers" => ArtifactList,
 }
 
 rows! { enrollment:

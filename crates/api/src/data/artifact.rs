@@ -185,6 +185,25 @@ impl ArtifactService for Api {
         self.node.unshare_artifacts(&caller, id).await.map_err(told)?;
         Ok(Response::new(pb::UnshareArtifactsResponse {}))
     }
+
+    async fn list_transfers(
+        &self,
+        request: Request<pb::ListTransfersRequest>,
+    ) -> Result<Response<pb::ListTransfersResponse>, Status> {
+        let (caller, message) = opened(request)?;
+        let pb::ListTransfersRequest {
+            connection_id,
+            page_size,
+            page_token,
+        } = message;
+        let connection = parse::optional("connection_id", &connection_id)?;
+        let all = self.node.transfers(&caller, connection).await.map_err(told)?;
+        let (items, next_page_token) = page::of_few(all, &page_token, page_size)?;
+        Ok(Response::new(pb::ListTransfersResponse {
+            items: items.into_iter().map(view::transfer).collect(),
+            next_page_token,
+        }))
+    }
 }
 
 fn at(space: String, artifact_id: &str) -> Result<ArtifactAt, Status> {

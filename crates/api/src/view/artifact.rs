@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use peerd_core::artifact::{Artifact, Selection};
 use peerd_core::object::Provenance;
-use peerd_node::artifact::{ArtifactContent, ArtifactView};
+use peerd_core::policy::Direction;
+use peerd_node::artifact::{ArtifactContent, ArtifactView, TransferView};
+use peerd_node::exchange::blobs::{Transfer, TransferStanding};
 use peerd_wire::data::v1 as pb;
 use peerd_wire::data::v1::artifact_selection::Selection as Chosen;
 use peerd_wire::data::v1::read_artifact_response::Part;
@@ -54,6 +56,41 @@ pub(crate) fn artifact(view: ArtifactView) -> pb::Artifact {
         origin_enrollment_id: origin.to_string(),
         via_connection_id: via.map(|via| via.to_string()).unwrap_or_default(),
         previous_blake3: previous.iter().map(|blob| blob.hash.to_string()).collect(),
+    }
+}
+
+/// Content on its way.
+pub(crate) fn transfer(view: TransferView) -> pb::Transfer {
+    let TransferView { id, name, transfer } = view;
+    let Transfer {
+        artifact: _,
+        connection,
+        direction,
+        blob,
+        bytes_done,
+        bytes_per_second,
+        standing,
+    } = transfer;
+    let (status, reason) = match standing {
+        TransferStanding::Waiting => (pb::TransferStatus::Waiting, String::new()),
+        TransferStanding::Running => (pb::TransferStatus::Running, String::new()),
+        TransferStanding::Delayed(reason) => (pb::TransferStatus::Delayed, reason.word().to_owned()),
+    };
+    pb::Transfer {
+        artifact_id: id.to_string(),
+        name,
+        connection_id: connection.to_string(),
+        direction: match direction {
+            Direction::Export => "export",
+            Direction::Import => "import",
+        }
+        .to_owned(),
+        blake3: blob.hash.to_string(),
+        size_bytes: blob.size,
+        bytes_done,
+        bytes_per_second,
+        status: status.into(),
+        reason,
     }
 }
 

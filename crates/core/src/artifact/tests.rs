@@ -44,13 +44,14 @@ fn what_is_written_reads_back_and_what_does_not_change_is_not_written() {
     assert_eq!(Artifact::of(&state).unwrap(), Some(one.clone()));
     let of = built_in().expect("the built-in type can be made");
     let view = state.view(of).unwrap().unwrap();
-    assert_eq!(view.properties.iter().count(), 6, "all but what it was before");
+    assert_eq!(view.properties.iter().count(), 5, "all but what it was before");
 
     let before = one.clone();
     one.tags.insert("c".into());
     let changes = one.changes(Some(&before));
     assert_eq!(changes.0.len(), 1);
     state.edit(&changes, hlc(1), ME).unwrap();
+    one.updated_at = NOW.plus(Duration::from_micros(1));
     assert_eq!(Artifact::of(&state).unwrap(), Some(one.clone()));
     assert!(one.changes(Some(&one)).0.is_empty());
 
@@ -182,6 +183,18 @@ fn a_selection_says_what_goes_and_time_alone_takes_nothing_away() {
     assert_eq!(tagged("c").selects(&one, later), Selected::No);
     assert_eq!(window.selects(&one, NOW), Selected::Yes);
     assert_eq!(window.selects(&one, later), Selected::WhereItIs);
+    for (selection, json) in [
+        (Selection::All, r#""all""#),
+        (tagged("a"), r#"{"tags":["a"]}"#),
+        (window, r#"{"updated-within":{"secs":60,"nanos":0}}"#),
+    ] {
+        assert_eq!(
+            serde_json::to_string(&selection).unwrap(),
+            json,
+            "as it is stored"
+        );
+        assert_eq!(serde_json::from_str::<Selection>(json).unwrap(), selection);
+    }
     assert_eq!(Selection::tagged(BTreeSet::new()), Err(InvalidArtifact::Tags));
     assert_eq!(
         Selection::updated_within(Duration::ZERO),

@@ -27,7 +27,7 @@ impl Node {
         at: &ArtifactAt,
         retag: &Retag,
     ) -> Result<ArtifactView, Error> {
-        self.change_artifact(caller, Action::ArtifactTag, at, |artifact, _| {
+        self.change_artifact(caller, Action::ArtifactTag, at, |artifact| {
             match retag {
                 Retag::Add(tags) => artifact.tags.extend(tags.iter().cloned()),
                 Retag::Remove(tags) => artifact.tags.retain(|tag| !tags.contains(tag)),
@@ -45,7 +45,7 @@ impl Node {
         at: &ArtifactAt,
         name: &str,
     ) -> Result<ArtifactView, Error> {
-        self.change_artifact(caller, Action::ArtifactPut, at, |artifact, _| {
+        self.change_artifact(caller, Action::ArtifactPut, at, |artifact| {
             name.clone_into(&mut artifact.name);
             Ok(())
         })
@@ -59,7 +59,7 @@ impl Node {
         at: &ArtifactAt,
         hash: Option<ContentHash>,
     ) -> Result<ArtifactView, Error> {
-        self.change_artifact(caller, Action::ArtifactPut, at, |artifact, _| {
+        self.change_artifact(caller, Action::ArtifactPut, at, |artifact| {
             let mut kept = artifact.previous.iter();
             let kept = kept.find(|blob| hash.is_none_or(|hash| blob.hash == hash));
             let kept = *kept.ok_or_else(|| Error::not_found("previous content"))?;

@@ -81,7 +81,7 @@ impl Node {
             hash: ContentHash::from_bytes([0; 32]),
             size: new.size,
         };
-        new.artifact(blank, self.now()).check().map_err(invalid)?;
+        new.artifact(blank).check().map_err(invalid)?;
         if i64::try_from(new.size).is_err() {
             return Err(Error::of(Reason::TooLarge));
         }
@@ -126,13 +126,13 @@ impl Node {
 }
 
 impl NewArtifact {
-    fn artifact(&self, content: Blob, now: Time) -> Artifact {
+    fn artifact(&self, content: Blob) -> Artifact {
         Artifact {
             name: self.name.clone(),
             media_type: self.media_type.clone(),
             content,
             tags: self.tags.clone(),
-            updated_at: now,
+            updated_at: Time::EPOCH,
             previous: Vec::new(),
         }
     }
@@ -192,7 +192,7 @@ impl Put {
         let caller = node.recheck(&caller).await?;
         if new.replaces.is_some() {
             let at = ArtifactAt { space: new.space, id };
-            let replaced = node.change_artifact(&caller, Action::ArtifactPut, &at, |artifact, _| {
+            let replaced = node.change_artifact(&caller, Action::ArtifactPut, &at, |artifact| {
                 artifact.replace(content);
                 new.media_type.clone_into(&mut artifact.media_type);
                 Ok(())
@@ -223,7 +223,7 @@ impl Node {
         self.retrying(async || {
             let (hlc, me) = (self.tick().await?, self.enrollment_id());
             let mut state = ObjectState::blank(hlc, me);
-            let changes = new.artifact(content, self.now()).created(id);
+            let changes = new.artifact(content).created(id);
             built_in()?.check_changes(&place.key, &changes)?;
             state.create(&changes, hlc, me)?;
             state.set_security(new.security.clone(), hlc, me)?;

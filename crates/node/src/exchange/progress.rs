@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use peerd_core::artifact;
 use peerd_core::object::Lanes;
 use peerd_core::peering::Connection;
 use peerd_core::policy::{DataType, Direction};
@@ -254,6 +255,11 @@ impl Progress {
     fn update(&self, flow: &Flow, direction: Direction, change: impl FnOnce(&mut Stream)) {
         let key = (flow.connection, flow.object_type.clone(), direction);
         change(self.lock().entry(key).or_default());
+        self.moved();
+    }
+
+    /// Wakes whoever watches how far streams have come.
+    pub(super) fn moved(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
@@ -305,16 +311,21 @@ impl Node {
                 .map(|found| found.record);
             let stream = self.progress.of(id, name.as_str(), Direction::Import);
             let applied = cursor.as_ref().map_or(0, |cursor| cursor.applied);
+            let local = feed_of(standing.space, &import.mapping.local_type);
+            let missing = match artifact::data_of(name.as_str()) {
+                DataType::Objects => Some(0),
+                DataType::Artifacts => self.content_missing(id, self.store.head(&local).await?.0).await,
+            };
             feeds.push(FeedProgress {
                 object_type: import.mapping.local_type.as_str().to_owned(),
                 direction: Direction::Import,
                 lane: lane(import.lanes),
                 cursor: applied,
-                // What is still to come, the other side does not tell.
+                // What is still to come, the other side does not tell; of artifacts that came, their content may be.
                 head: applied,
-                lag: 0,
+                lag: missing.unwrap_or(0),
                 parked: count(name.as_str(), false).unwrap_or(0),
-                in_sync: stream.settled,
+                in_sync: stream.settled && missing == Some(0),
                 last_acknowledged_at: cursor.map(|cursor| cursor.at),
                 resyncs: 0,
                 dropped: stream.dropped.load(Ordering::Relaxed),

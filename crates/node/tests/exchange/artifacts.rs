@@ -239,7 +239,11 @@ async fn edits_come_back_where_the_importer_shares_and_concurrent_tags_converge(
     assert_eq!(here.artifact, there.artifact);
     assert_eq!(here.artifact.name, "final", "another property");
     let (conflicts, _) = a.node().list_conflicts(&a.admin, "main", None, 10).await.unwrap();
-    assert!(!conflicts.is_empty(), "the tags that lost are kept");
+    assert_eq!(
+        conflicts.len(),
+        1,
+        "the tags that lost are kept, and nothing else was lost"
+    );
 
     let deleted = b.node().delete_artifact(&b.admin, &at(id)).await;
     deleted.unwrap();
@@ -382,6 +386,24 @@ async fn plant(world: &World, changes: &Changes, key: &str) {
     let mut batch = Batch::new();
     batch.put_in_feed(feed, place, stored);
     a.node().store().commit(batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn b049_who_may_not_say_which_artifacts_go_changes_nothing() {
+    let world = joined().await;
+    let a = &world.pair.a;
+    let (node, id) = (a.node(), world.connection);
+    for (caller, expected) in [
+        (&a.viewer, Reason::RoleInsufficient),
+        (&a.other_manager, Reason::NotFound),
+    ] {
+        let shared = node.share_artifacts(caller, id, &Selection::All).await;
+        assert_eq!(reason(shared), expected);
+        let unshared = node.unshare_artifacts(caller, id).await;
+        assert_eq!(reason(unshared), expected);
+    }
+    let shown = node.show_connection(&a.manager, id).await.unwrap();
+    assert_eq!(shown.shared_artifacts, "");
 }
 
 #[tokio::test]

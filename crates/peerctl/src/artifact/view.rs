@@ -5,7 +5,7 @@ use peerd_wire::data::v1::artifact_selection::Selection;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::field::{optional, time};
+use crate::field::{optional, time, word};
 
 /// The columns of a list.
 pub(super) const COLUMNS: &[&str] = &[
@@ -68,6 +68,63 @@ impl From<pb::Artifact> for Artifact {
             origin_enrollment_id,
             via_connection_id: optional(via_connection_id),
             previous_blake3,
+        }
+    }
+}
+
+/// The columns of a list of transfers.
+pub(super) const TRANSFER_COLUMNS: &[&str] = &[
+    "artifact_id",
+    "name",
+    "connection_id",
+    "direction",
+    "size_bytes",
+    "bytes_done",
+    "bytes_per_second",
+    "status",
+    "reason",
+];
+
+/// Content on its way.
+#[derive(Debug, Serialize)]
+pub(super) struct Transfer {
+    artifact_id: String,
+    name: String,
+    connection_id: String,
+    direction: String,
+    blake3: String,
+    size_bytes: u64,
+    bytes_done: u64,
+    bytes_per_second: u64,
+    status: String,
+    reason: Option<String>,
+}
+
+impl From<pb::Transfer> for Transfer {
+    fn from(transfer: pb::Transfer) -> Transfer {
+        let pb::Transfer {
+            artifact_id,
+            name,
+            connection_id,
+            direction,
+            blake3,
+            size_bytes,
+            bytes_done,
+            bytes_per_second,
+            status,
+            reason,
+        } = transfer;
+        Transfer {
+            artifact_id,
+            name,
+            connection_id,
+            direction,
+            blake3,
+            size_bytes,
+            bytes_done,
+            bytes_per_second,
+            status: word(status, pb::TransferStatus::as_str_name, "TRANSFER_STATUS_"),
+            reason: optional(reason),
         }
     }
 }

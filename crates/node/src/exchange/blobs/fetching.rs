@@ -59,6 +59,15 @@ impl Fetching {
         self.moved.subscribe()
     }
 
+    /// How far in the feed of artifacts all were looked at, once they were, and for how much content it waits.
+    pub(super) async fn standing(&self) -> (Option<u64>, u64) {
+        let looked = match &*self.walk.lock().await {
+            Walk::Follow(since) => Some(*since),
+            Walk::Nowhere | Walk::Scan(..) => None,
+        };
+        (looked, self.queue().waiting.len() as u64)
+    }
+
     /// What to fetch now; nobody else fetches it until it is given back.
     pub(super) fn plan(&self) -> Option<Next> {
         let mut claims = self.node.transfers.claims();

@@ -30,6 +30,8 @@ pub struct BlobImporter {
     released: watch::Receiver<u64>,
     /// The number of the last ask.
     number: u64,
+    /// What views were last woken for.
+    told: (Option<u64>, u64),
 }
 
 impl BlobImporter {
@@ -49,6 +51,7 @@ impl BlobImporter {
             moved: fetching.moved(),
             released: node.transfers.released(),
             number: 0,
+            told: (None, 0),
             fetching,
             node: Arc::clone(node),
         })
@@ -74,6 +77,10 @@ impl BlobImporter {
                 return Ok(Turn::new(Arc::clone(&self.fetching), next, &mut self.number));
             }
             if !more {
+                let standing = self.fetching.standing().await;
+                if std::mem::replace(&mut self.told, standing) != standing {
+                    self.node.progress.moved();
+                }
                 self.wait().await;
             }
         }

@@ -142,6 +142,19 @@ impl Node {
         transfers
     }
 
+    /// How much content a connection's artifacts lack, up to this place of their feed; `None` while nobody looks.
+    pub(in crate::exchange) async fn content_missing(
+        &self,
+        connection: ConnectionId,
+        head: u64,
+    ) -> Option<u64> {
+        let open = lock(&self.transfers.fetchings)
+            .get(&connection)
+            .and_then(Weak::upgrade);
+        let (looked, missing) = open?.standing().await;
+        looked.filter(|looked| *looked >= head).map(|_| missing)
+    }
+
     /// How many bytes of content came in since the start.
     pub fn transferred_bytes(&self) -> u64 {
         self.transfers.bytes.load(Ordering::Relaxed)
