@@ -13,7 +13,7 @@ use crate::ontology::{
 };
 use crate::policy::DataType;
 use crate::value::{EncodedValue, InvalidValue, Malformed, Value};
-use crate::{ArtifactId, Blob, Time};
+use crate::{ArtifactId, Blob, EnrollmentId, Time};
 
 mod check;
 mod select;
@@ -161,6 +161,11 @@ impl Artifact {
             updated_at: updated_at(state),
             previous,
         }))
+    }
+
+    /// Who said which content an artifact has; `None` when nobody did.
+    pub fn content_author(state: &ObjectState) -> Option<EnrollmentId> {
+        state.edit_of(CONTENT).map(|(dot, _)| dot.enrollment)
     }
 
     /// All bytes that it refers to: those it has, and those it had.

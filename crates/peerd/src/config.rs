@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Protection, RawApi};
-pub use blobs::{Blobs, RawBlobs};
+pub use blobs::{Blobs, RawBlobs, Service};
 pub use enrollment::{Enrollment, RawEnrollment};
 pub use error::{Error, Invalid};
 pub use limits::{Limits, RawLimits};

@@ -12,7 +12,7 @@ use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
 use peerd_mpx::{Mpx, Runtime};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
-use peerd_store::{Blobs, Depot, DepotOptions, Embedded, Store};
+use peerd_store::{Blobs, Depot, DepotOptions, Embedded, S3, Store};
 use tokio::sync::watch;
 
 use crate::config::{self, Config, Protection};
@@ -52,14 +52,46 @@ async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
-    let config::Blobs { path, bytes_max } = config.clone();
+    let config::Blobs {
+        path,
+        bytes_max,
+        service,
+    } = config.clone();
     let options = DepotOptions { bytes_max };
-    let opening = tokio::task::spawn_blocking(move || Depot::local(&path, &options));
+    let s3 = service.map(service_of).transpose()?;
+    let opening = tokio::task::spawn_blocking(move || match s3 {
+        Some(s3) => Depot::s3(&path, &options, s3),
+        None => Depot::local(&path, &options),
+    });
     Ok(Arc::new(
         opening
             .await?
             .context("the store of content could not be opened")?,
     ))
+}
+
+/// The service, with the access key if a file has it.
+fn service_of(service: config::Service) -> anyhow::Result<S3> {
+    let config::Service {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        access_key_file,
+    } = service;
+    let access_key = access_key_file.map(|file| {
+        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let pair = text.trim().split_once(':');
+        let (id, secret) = pair.with_context(|| format!("{}: not id:secret", file.display()))?;
+        anyhow::Ok((id.to_owned(), secret.to_owned()))
+    });
+    Ok(S3 {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        access_key: access_key.transpose()?,
+    })
 }
 
 async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {

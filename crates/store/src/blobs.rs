@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use peerd_core::{Blob, ContentHash, Time, UploadId};
 
-pub use depot::{Depot, DepotOptions};
+pub use depot::{Depot, DepotOptions, S3};
 pub use memory::MemoryBlobs;
 pub use outline::{GROUP_BYTES, Outline, Outliner, SIZE_MAX, group_bytes, groups_of};
 

@@ -101,14 +101,20 @@ async fn forth(world: &World) {
 }
 
 async fn importer(world: &World) -> BlobImporter {
-    let (a, b) = (&world.pair.a, &world.pair.b);
-    let opened = BlobImporter::open(b.node(), &peer(b, a).await, world.connection).await;
+    importer_of(world, &world.pair.b, &world.pair.a).await
+}
+
+async fn importer_of(world: &World, to: &Party, from: &Party) -> BlobImporter {
+    let opened = BlobImporter::open(to.node(), &peer(to, from).await, world.connection).await;
     opened.unwrap()
 }
 
 async fn exporter(world: &World) -> BlobExporter {
-    let (a, b) = (&world.pair.a, &world.pair.b);
-    BlobExporter::open(a.node(), &peer(a, b).await)
+    exporter_of(&world.pair.a, &world.pair.b).await
+}
+
+async fn exporter_of(from: &Party, to: &Party) -> BlobExporter {
+    BlobExporter::open(from.node(), &peer(from, to).await)
 }
 
 /// The next turn, if there is one without anything else happening.
@@ -218,6 +224,37 @@ async fn b101_what_is_not_offered_is_answered_like_what_is_not_there() {
     }
     let told = answer(&mut exporter, &ask_for(world.connection, id, blob(&shown))).await;
     assert_eq!((told.len(), &told[0].piece, told[0].last), (1, &shown, true));
+}
+
+#[tokio::test]
+async fn content_that_is_replaced_there_comes_back_and_what_a_peer_names_is_not_handed_out() {
+    let world = shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    let shared = b
+        .node()
+        .share_artifacts(&b.manager, world.connection, &Selection::All)
+        .await;
+    shared.unwrap();
+    world.tell().await;
+    let (old, new) = (content(100, 1), content(3 * GROUP, 2));
+    let id = put(a, &old).await;
+    forth(&world).await;
+    fetch(&mut importer(&world).await, &mut exporter(&world).await).await;
+    put_in(b, &new, Some(id), "shown").await;
+    world.pump_type(b, a, TYPE).await;
+    // The replaced content is known to both now, and on its way.
+    forth(&world).await;
+    let asked = fetch(&mut importer_of(&world, a, b).await, &mut exporter_of(b, a).await).await;
+    assert_eq!(asked.len(), 2);
+    assert!(held(a, &new).await);
+
+    // Here it lies as well, whoever put it; who named it learns nothing of that.
+    let told = answer(
+        &mut exporter(&world).await,
+        &ask_for(world.connection, id, blob(&new)),
+    )
+    .await;
+    assert_eq!((told.len(), told[0].reason), (1, Some(Reason::NotFound)));
 }
 
 #[tokio::test(start_paused = true)]

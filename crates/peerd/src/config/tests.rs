@@ -73,6 +73,13 @@ fn what_is_printed_loads_as_the_same() {
         engine = "embedded"
         path = "/data/store"
         cache_bytes = 1048576
+        [store.blobs]
+        path = "/data/blobs"
+        bytes_max = 1048576
+        url = "s3://bucket/some/prefix"
+        endpoint = "http://127.0.0.1:8333"
+        region = "here"
+        access_key_file = "/secret/key"
         [log]
         format = "json"
         filter = "warn,peerd=debug"
@@ -158,6 +165,13 @@ fn values_that_contradict_each_other_or_their_bounds_are_refused() {
         ("[store]\ncache_bytes = 1", "store.cache_bytes"),
         ("[store.blobs]\nbytes_max = 1", "store.blobs.bytes_max"),
         ("[store.blobs]\npath = \"\"", "store.blobs.path"),
+        ("[store.blobs]\nregion = \"a\"", "store.blobs.url"),
+        ("[store.blobs]\nurl = \"s3:///x\"", "store.blobs.url"),
+        ("[store.blobs]\nurl = \"ftp://x\"", "store.blobs.url"),
+        (
+            "[store.blobs]\nurl = \"s3://x\"\nendpoint = \"http://10.0.0.1:1\"",
+            "store.blobs.endpoint",
+        ),
         ("[log]\nfilter = \"peerd=loud\"", "log.filter"),
         ("[limits]\nclock_skew_max = \"0s\"", "limits.clock_skew_max"),
         (

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use object_store::ObjectStore;
+use object_store::aws::AmazonS3Builder;
 use peerd_core::{ContentHash, Time, UploadId};
 
 use super::disk::{Room, blocking, failed};
-use super::shelf::{Directory, Shelf};
+use super::shelf::{Directory, Objects, Shelf};
 use super::spool::Spool;
 use super::{Begun, Blobs, Content, GROUP_BYTES, Held, Leftover, Outline, Partial, Upload};
 use crate::Error;
@@ -42,6 +44,78 @@ impl Depot {
         Ok(Depot {
             keeper: Arc::new(Directory::open(held, spool, room)?),
             spool: Arc::new(opened),
+        })
+    }
+}
+
+/// Which service keeps content, and as whom it is asked.
+#[derive(Clone)]
+pub struct S3 {
+    /// The bucket.
+    pub bucket: String,
+    /// What the names of all objects start with; may be empty.
+    pub prefix: String,
+    /// Where the service is, when it is not the usual one.
+    pub endpoint: Option<String>,
+    /// The region; the environment's when there is none.
+    pub region: Option<String>,
+    /// The id and the secret of an access key; without it the environment says them, as for every client of such a
+    /// service.
+    pub access_key: Option<(String, String)>,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3")
+            .field("bucket", &self.bucket)
+            .field("prefix", &self.prefix)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Depot {
+    /// Content as objects of a service, and what is on its way in a local directory. Blocks its thread; the service is
+    /// not asked yet.
+    pub fn s3(path: &Path, options: &DepotOptions, s3: S3) -> Result<Depot, Error> {
+        let S3 {
+            bucket,
+            prefix,
+            endpoint,
+            region,
+            access_key,
+        } = s3;
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        if let Some(endpoint) = endpoint {
+            builder = builder
+                .with_allow_http(endpoint.starts_with("http://"))
+                .with_endpoint(endpoint);
+        }
+        if let Some(region) = region {
+            builder = builder.with_region(region);
+        }
+        if let Some((id, secret)) = access_key {
+            builder = builder.with_access_key_id(id).with_secret_access_key(secret);
+        }
+        let service = builder
+            .build()
+            .map_err(|error| Error::Unavailable(error.into()))?;
+        Depot::objects(path, options, Arc::new(service), &prefix)
+    }
+
+    fn objects(
+        path: &Path,
+        options: &DepotOptions,
+        service: Arc<dyn ObjectStore>,
+        prefix: &str,
+    ) -> Result<Depot, Error> {
+        let spool = path.join("spool");
+        let taken = bytes_in(&spool)?;
+        let opened = Spool::open(spool, Room::of(options.bytes_max, taken))?;
+        Ok(Depot {
+            spool: Arc::new(opened),
+            keeper: Arc::new(Objects::new(service, prefix.into())),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Where whole blobs are kept.
 
 mod directory;
+mod objects;
 
 use std::fmt;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use peerd_core::{ContentHash, Time};
 
 pub(super) use directory::Directory;
+pub(super) use objects::Objects;
 
 use super::{Content, Held, Outline};
 use crate::Error;

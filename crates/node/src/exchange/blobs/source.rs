@@ -149,11 +149,24 @@ impl BlobExporter {
         let place = key_in(&terms.feed, &ask.artifact);
         let entry = self.node.store.read(Table::Objects, &place).await?;
         let entry = entry.ok_or_else(unknown)?;
-        let offered = offer(&permit, &terms, &entry.value, self.node.enrollment_id())?;
-        if !matches!(offered, Offer::Send(_)) {
+        let me = self.node.enrollment_id();
+        let offered = offer(&permit, &terms, &entry.value, me)?;
+        let state = Stored::decode(&entry.value)?.state;
+        let author = Artifact::content_author(&state);
+        let security = state.security(&terms.levels);
+        // What a peer says to be some artifact's content it has by itself: it could name a hash only to learn whether we
+        // have such content. What this side said to be its content, and has come back since, is offered no more and
+        // may still be on its way.
+        let goes = match offered {
+            Offer::Send(_) => author.is_some_and(|author| author != remote),
+            Offer::Nothing => {
+                author == Some(me) && security.crosses(&terms.connection.security, &terms.levels)
+            }
+            _ => false,
+        };
+        if !goes {
             return Err(unknown());
         }
-        let state = Stored::decode(&entry.value)?.state;
         let artifact = Artifact::of(&state).map_err(|error| unknown().because(error))?;
         if artifact.is_none_or(|artifact| artifact.content != ask.blob) {
             return Err(unknown());

@@ -1,3 +1,5 @@
+mod s3;
+
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
