@@ -13,6 +13,7 @@ const OPERATOR: &[&str] = &[
     "peerd/admin/v1/policy_service.proto",
     "peerd/admin/v1/principal_service.proto",
     "peerd/admin/v1/space_service.proto",
+    "peerd/data/v1/artifact_service.proto",
     "peerd/data/v1/object_service.proto",
     "peerd/data/v1/ontology_service.proto",
     "peerd/peering/v1/connection_service.proto",
@@ -23,7 +24,11 @@ const OPERATOR: &[&str] = &[
 ];
 
 /// What another enrollment's daemon calls.
-const MPX: &[&str] = &["peerd/mpx/v1/mpx_service.proto", "peerd/mpx/v1/verify.proto"];
+const MPX: &[&str] = &[
+    "peerd/mpx/v1/blob.proto",
+    "peerd/mpx/v1/mpx_service.proto",
+    "peerd/mpx/v1/verify.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -35,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tonic_prost_build::configure()
             .btree_map(".")
             .bytes(".peerd.mpx.v1")
+            .bytes(".peerd.data.v1")
             .build_transport(true)
             .compile_fds(set)?;
     }

@@ -14,6 +14,7 @@ use peerd_wire::admin::v1::marking_service_server::MarkingServiceServer;
 use peerd_wire::admin::v1::policy_service_server::PolicyServiceServer;
 use peerd_wire::admin::v1::principal_service_server::PrincipalServiceServer;
 use peerd_wire::admin::v1::space_service_server::SpaceServiceServer;
+use peerd_wire::data::v1::artifact_service_server::ArtifactServiceServer;
 use peerd_wire::data::v1::object_service_server::ObjectServiceServer;
 use peerd_wire::data::v1::ontology_service_server::OntologyServiceServer;
 use peerd_wire::peering::v1::connection_service_server::ConnectionServiceServer;
@@ -209,6 +210,7 @@ impl ApiServer {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(ArtifactServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(JobServiceServer::new(api.clone()).max_decoding_message_size(bytes))

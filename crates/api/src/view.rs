@@ -4,6 +4,7 @@ use peerd_core::Time;
 use prost_types::Timestamp;
 
 pub(crate) mod admin;
+pub(crate) mod artifact;
 pub(crate) mod data;
 pub(crate) mod job;
 pub(crate) mod mapping;

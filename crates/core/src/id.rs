@@ -185,6 +185,10 @@ uuid_id!(/// A peering job: one run of one type in one direction.
     JobId, "job_", "job id");
 uuid_id!(/// A conflict between two concurrent edits of one property.
     ConflictId, "cfl_", "conflict id");
+uuid_id!(/// Content on its way in from an operator, before its hash is known.
+    UploadId, "upl_", "upload id");
+uuid_id!(/// An artifact; the same on every side that has it.
+    ArtifactId, "art_", "artifact id");
 
 /// A 32-byte one-time secret. It never prints itself.
 #[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]

@@ -6,10 +6,12 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod artifact;
 pub mod audit;
 pub mod authz;
 pub mod backoff;
 pub mod code;
+pub mod content;
 pub mod id;
 pub mod link;
 pub mod mapping;
@@ -25,6 +27,7 @@ pub mod signature;
 pub mod time;
 pub mod value;
 
+pub use content::{Blob, ContentHash};
 pub use id::*;
 pub use port::{Clock, Rng};
 pub use reason::Reason;

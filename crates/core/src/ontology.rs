@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact;
 use crate::name::Title;
 
 mod build;
@@ -313,6 +314,9 @@ impl Ontology {
 
     /// What a peer may know of one type: that type and nothing else.
     pub fn schema_of(&self, name: &str) -> Option<Schema> {
+        if name == artifact::TYPE {
+            return artifact::schema();
+        }
         self.feed_type(name).map(|of| Schema::of(&of))
     }
 }

@@ -191,6 +191,10 @@ reasons! {
     KeyRepeated = "KEY_REPEATED", Invalid;
     /// The resume token is not of this stream, or too old, or what the caller may see changed: list the objects again.
     ResumeTokenOutdated = "RESUME_TOKEN_OUTDATED", Conflict;
+    /// The artifact is known here and its bytes have not all come yet; wait until it is complete.
+    ArtifactIncomplete = "ARTIFACT_INCOMPLETE", Conflict;
+    /// The bytes that came are not those that were announced: more, fewer or others.
+    ContentMismatch = "CONTENT_MISMATCH", Invalid;
 }
 
 impl Reason {

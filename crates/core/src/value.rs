@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use crate::Time;
+use crate::artifact::InvalidArtifact;
 use crate::ontology::{ApiName, PropertyId};
 
 pub(crate) mod bytes;
@@ -134,6 +135,9 @@ pub enum InvalidValue {
     /// A struct has a field its type does not know.
     #[error("unknown field {0}")]
     UnknownField(String),
+    /// It is not what an artifact says of itself.
+    #[error(transparent)]
+    Artifact(#[from] InvalidArtifact),
     /// The stored bytes are damaged.
     #[error(transparent)]
     Malformed(#[from] Malformed),

@@ -45,12 +45,15 @@ impl Place {
     }
 }
 
+/// What calls the other side.
+pub(crate) type Client = MpxServiceClient<Channel>;
+
 /// A connection that this side made, to the pinned identity.
 #[derive(Debug)]
 pub(crate) struct Dialled {
     pub(crate) conn: Conn,
     pub(crate) place: Place,
-    pub(crate) client: MpxServiceClient<Channel>,
+    pub(crate) client: Client,
 }
 
 /// Why no connection came about.
@@ -85,6 +88,17 @@ pub(crate) async fn connect(shared: &Shared, link: &Link) -> Result<Dialled, Mis
     }
     missed.denied_here &= !tried;
     Err(missed)
+}
+
+/// Connects once more to where a link's session goes. Policy is asked anew.
+pub(crate) async fn again(shared: &Shared, link: &Link, place: Place) -> Result<Dialled, Missed> {
+    let Some(remote) = &link.remote else {
+        return Err(Missed {
+            error: Error::of(Reason::AddressMissing),
+            denied_here: false,
+        });
+    };
+    reach(shared, remote, place).await
 }
 
 /// Of two failures the one that tells the operator more: somebody else at the address, then an attempt that failed,

@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
+use crate::blobs::Lane;
 use crate::connect::{Dialled, Missed, connect};
 use crate::mpx::Shared;
 use crate::refusal::{failure, said, told};
@@ -240,6 +241,7 @@ async fn serve(shared: &Arc<Shared>, link: &Link, mut dialled: Dialled) -> Refus
             shared: Arc::clone(shared),
             peer,
             client: dialled.client,
+            lane: Lane::new(dialled.place, dialled.conn.over),
         }),
     };
     session.run(ends).await

@@ -14,6 +14,7 @@
 //! - No task outlives its tracker.
 
 mod accept;
+mod blobs;
 mod conn;
 mod connect;
 mod dial;

@@ -21,6 +21,7 @@ struct Live {
     number: u64,
     dialler: Dialler,
     replaced: CancellationToken,
+    over: CancellationToken,
 }
 
 /// The place of a link's one session, until it is dropped.
@@ -43,12 +44,13 @@ impl Registry {
         })
     }
 
-    /// Takes the place of a link's session, which ends the one that has it; `None` when that one stays.
+    /// Takes the place of a link's session, whose end cancels `over`. It ends the one that has it; `None` when that one stays.
     pub(crate) fn enter(
         self: &Arc<Registry>,
         link: LinkId,
         them: EnrollmentId,
         dialler: Dialler,
+        over: CancellationToken,
     ) -> Option<Entry> {
         let mut live = self.lock();
         if let Some(held) = live.get(&link) {
@@ -63,6 +65,7 @@ impl Registry {
             number,
             dialler,
             replaced: replaced.clone(),
+            over,
         };
         live.insert(link, fresh);
         Some(Entry {
@@ -76,6 +79,11 @@ impl Registry {
     /// Whether a link has a session.
     pub(crate) fn is_live(&self, link: LinkId) -> bool {
         self.lock().contains_key(&link)
+    }
+
+    /// Cancelled when the link's session is over; `None` when there is none.
+    pub(crate) fn over(&self, link: LinkId) -> Option<CancellationToken> {
+        self.lock().get(&link).map(|live| live.over.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<LinkId, Live>> {
@@ -106,8 +114,12 @@ mod tests {
     #[test]
     fn b068_the_newest_session_of_one_dialler_takes_the_place() {
         let registry = Registry::new(SMALL);
-        let old = registry.enter(LINK, LARGE, Dialler::Them).unwrap();
-        let new = registry.enter(LINK, LARGE, Dialler::Them).unwrap();
+        let old = registry
+            .enter(LINK, LARGE, Dialler::Them, CancellationToken::new())
+            .unwrap();
+        let new = registry
+            .enter(LINK, LARGE, Dialler::Them, CancellationToken::new())
+            .unwrap();
         assert!(old.replaced.is_cancelled());
         assert!(!new.replaced.is_cancelled());
         assert!(new.number > old.number);
@@ -129,7 +141,12 @@ mod tests {
             } else {
                 Dialler::Us
             };
-            let entries = [first, second].map(|dialler| (dialler, here.enter(LINK, LARGE, dialler)));
+            let entries = [first, second].map(|dialler| {
+                (
+                    dialler,
+                    here.enter(LINK, LARGE, dialler, CancellationToken::new()),
+                )
+            });
             let stays: Vec<_> = entries
                 .iter()
                 .filter_map(|(dialler, entry)| Some((dialler, entry.as_ref()?)))

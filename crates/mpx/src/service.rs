@@ -10,14 +10,15 @@ use peerd_node::peer::{Peer, Recognised};
 use peerd_wire::frame::{self, Enrolled};
 use peerd_wire::mpx::v1::mpx_service_server::MpxService;
 use peerd_wire::mpx::v1::{
-    ControlRequest, ControlResponse, EnrollRequest, EnrollResponse, PullRequest, PullResponse, PushRequest,
-    PushResponse,
+    ControlRequest, ControlResponse, EnrollRequest, EnrollResponse, FetchBlobRequest, FetchBlobResponse,
+    PullRequest, PullResponse, PushRequest, PushResponse, SendBlobRequest, SendBlobResponse,
 };
 use peerd_wire::status::{Refusal, status};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::blobs;
 use crate::conn::Conn;
 use crate::mpx::Shared;
 use crate::refusal::status_of;
@@ -56,6 +57,31 @@ impl Service {
         }
         Ok((conn, peer))
     }
+
+    /// The peer of a stream of content, which needs a live session on the same link; the connection it comes over ends
+    /// with that session.
+    async fn beside_link<T>(&self, request: &Request<T>) -> Result<(Conn, Peer), Status> {
+        let conn = conn(request)?;
+        let peer = self.peer(&conn).await?;
+        let over = self.shared.registry.over(peer.link());
+        let Some(over) = over.filter(|over| !over.is_cancelled() && !conn.over.is_cancelled()) else {
+            let told = "a stream of content needs a control stream";
+            return Err(status(Refusal::new(Reason::PeerMisbehaved, told)));
+        };
+        if conn.carry_session() {
+            let (linger, ends) = (self.shared.limits().linger, conn.clone());
+            self.shared.spawn(async move {
+                tokio::select! {
+                    () = over.cancelled() => {}
+                    () = ends.close.cancelled() => {}
+                }
+                ends.over.cancel();
+                tokio::time::sleep(linger).await;
+                ends.close.cancel();
+            });
+        }
+        Ok((conn, peer))
+    }
 }
 
 #[tonic::async_trait]
@@ -63,6 +89,8 @@ impl MpxService for Service {
     type ControlStream = Answers<ControlResponse>;
     type PullStream = Answers<PullResponse>;
     type PushStream = Answers<PushResponse>;
+    type FetchBlobStream = Answers<FetchBlobResponse>;
+    type SendBlobStream = Answers<SendBlobResponse>;
 
     async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<EnrollResponse>, Status> {
         let conn = conn(&request)?;
@@ -147,6 +175,24 @@ impl MpxService for Service {
     ) -> Result<Response<Self::PushStream>, Status> {
         let beside = self.beside_session(&request).await?;
         let answers = streams::push(&self.shared, beside, request.into_inner()).await?;
+        Ok(Response::new(answers))
+    }
+
+    async fn fetch_blob(
+        &self,
+        request: Request<Streaming<FetchBlobRequest>>,
+    ) -> Result<Response<Self::FetchBlobStream>, Status> {
+        let beside = self.beside_link(&request).await?;
+        let answers = blobs::fetch(&self.shared, beside, request.into_inner());
+        Ok(Response::new(answers))
+    }
+
+    async fn send_blob(
+        &self,
+        request: Request<Streaming<SendBlobRequest>>,
+    ) -> Result<Response<Self::SendBlobStream>, Status> {
+        let beside = self.beside_link(&request).await?;
+        let answers = blobs::send(&self.shared, beside, request.into_inner()).await?;
         Ok(Response::new(answers))
     }
 }

@@ -109,10 +109,11 @@ impl Session {
     /// Runs to the end and says why it ended. The side that dialled has sent its hello already.
     pub(crate) async fn run(self, mut ends: Line) -> Refusal {
         let (node, soft) = (Arc::clone(self.shared.node()), self.shared.runtime.soft.clone());
+        let over = self.conn.over.clone();
         let opening = async {
             let features = self.meet(&mut ends).await?;
             let (link, them) = (self.peer.link(), self.peer.enrollment());
-            let entry = self.shared.registry.enter(link, them, self.dialler);
+            let entry = self.shared.registry.enter(link, them, self.dialler, over);
             let entry = entry.ok_or_else(|| Refusal::new(Reason::LinkExists, "another session stays"))?;
             if self.dialler == Dialler::Them {
                 let hello = self.hello().await.map_err(|error| told(&error))?;

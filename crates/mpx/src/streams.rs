@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::{Stream, StreamExt as _, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use peerd_core::Reason;
 use peerd_core::backoff::{Backoff, Failure, Origin};
+use peerd_core::policy::DataType;
 use peerd_node::exchange::{Exporter, Flow, Importer};
 use peerd_node::peer::Peer;
 use peerd_wire::frame::{self, Flows};
@@ -25,6 +27,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use crate::blobs::Lane;
 use crate::mpx::Shared;
 use crate::refusal::{said, told};
 
@@ -33,7 +36,7 @@ mod serve;
 mod wire;
 
 use pump::{BATCHES_MAX, ended, export, import};
-pub(crate) use serve::{pull, push};
+pub(crate) use serve::{first, pull, push, until_end};
 pub(crate) use wire::frame_flow;
 
 /// What a call answers with over time.
@@ -41,7 +44,7 @@ pub(crate) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send
 
 /// Which way a stream goes, seen from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+pub(crate) enum Way {
     Import,
     Export,
 }
@@ -52,6 +55,8 @@ pub(crate) struct Opener {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Peer,
     pub(crate) client: MpxServiceClient<Channel>,
+    /// Where content goes.
+    pub(crate) lane: Arc<Lane>,
 }
 
 /// The streams both sides are ready for, by what each said last.
@@ -82,7 +87,7 @@ impl Opener {
                         tokio::select! {
                             biased;
                             () = ends.cancelled() => {}
-                            () = streaming.stream(stream.0, wire::flow(stream.1)) => {}
+                            () = streaming.run(stream.0, wire::flow(stream.1)) => {}
                         }
                     });
                     over.drop_guard()
@@ -92,6 +97,18 @@ impl Opener {
                 changed = ours.changed() => if changed.is_err() { return },
                 changed = theirs.changed() => if changed.is_err() { return },
             }
+        }
+    }
+
+    /// Keeps one stream, and with that of artifacts the streams of their content.
+    fn run(self, way: Way, flow: Flow) -> BoxFuture<'static, ()> {
+        if flow.data() == DataType::Artifacts {
+            let content = self.clone().blobs(way, flow.connection);
+            futures::future::join(content, self.stream(way, flow))
+                .map(drop)
+                .boxed()
+        } else {
+            self.stream(way, flow).boxed()
         }
     }
 
@@ -172,7 +189,7 @@ impl Opener {
         Ok(export(exporter, acks.boxed(), batches, progress).await)
     }
 
-    async fn answer<T>(
+    pub(crate) async fn answer<T>(
         &self,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T, Refusal> {

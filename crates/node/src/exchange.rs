@@ -1,9 +1,11 @@
 //! What goes over a stream of one type in one direction, whatever carries it.
 
 use bytes::Bytes;
-use peerd_core::{ConnectionId, Reason};
+use peerd_core::policy::DataType;
+use peerd_core::{ConnectionId, Reason, artifact};
 
 mod again;
+pub mod blobs;
 mod collect;
 mod draft;
 mod export;
@@ -41,6 +43,13 @@ pub struct Flow {
     pub connection: ConnectionId,
     /// The object type, by its name at the exporting side.
     pub object_type: String,
+}
+
+impl Flow {
+    /// Which data it carries: what policies are asked about.
+    pub fn data(&self) -> DataType {
+        artifact::data_of(&self.object_type)
+    }
 }
 
 /// The streams that this side would run with a peer now.

@@ -5,6 +5,7 @@
 //! decided again on fresh reads. Transports and the API are callers of this crate; it knows neither.
 #![warn(missing_docs)]
 
+pub mod artifact;
 pub mod audit;
 mod caller;
 pub mod connection;

@@ -8,11 +8,12 @@ use arc_swap::ArcSwap;
 use peerd_core::policy::PolicySet;
 use peerd_core::signature::{PublicKey, Signer, Verifier};
 use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
-use peerd_store::{Batch, Store};
+use peerd_store::{Batch, Blobs, Store};
 use tokio::sync::{Mutex, Semaphore, watch};
 
 use crate::Error;
 use crate::exchange::Progress;
+use crate::exchange::blobs::Transfers;
 use crate::line::Lines;
 use crate::object::WriteClock;
 use crate::presence::Presence;
@@ -31,6 +32,8 @@ const WATCHES_MAX: usize = 256;
 pub struct Ports {
     /// Where it keeps what it knows.
     pub store: Arc<dyn Store>,
+    /// Where it keeps content.
+    pub blobs: Arc<dyn Blobs>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance, fit for secrets.
@@ -48,6 +51,7 @@ pub struct Ports {
 /// It holds no connection and runs no task; transports and the API call it.
 pub struct Node {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
     pub(crate) signer: Arc<dyn Signer>,
@@ -61,6 +65,7 @@ pub struct Node {
     pub(crate) policy_changes: watch::Sender<u64>,
     pub(crate) presence: Presence,
     pub(crate) progress: Progress,
+    pub(crate) transfers: Transfers,
     /// How questions reach peers.
     pub(crate) lines: Lines,
     /// Held by each verification.
@@ -82,6 +87,7 @@ impl Node {
     pub async fn open(ports: Ports, settings: Settings) -> Result<Arc<Node>, Error> {
         let Ports {
             store,
+            blobs,
             clock,
             rng,
             signer,
@@ -91,6 +97,7 @@ impl Node {
         let key = signer.public_key();
         let node = Node {
             store,
+            blobs,
             clock,
             rng,
             signer,
@@ -101,6 +108,7 @@ impl Node {
             policy_changes: watch::Sender::new(0),
             presence: Presence::default(),
             progress: Progress::default(),
+            transfers: Transfers::default(),
             lines: Lines::default(),
             verifying: Semaphore::new(VERIFICATIONS_MAX),
             write_clock: WriteClock::default(),
@@ -147,6 +155,11 @@ impl Node {
     /// The store, for background work that reads feeds and topics.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The store of content.
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.blobs
     }
 
     /// A new id for one call, by which a caller's complaint finds its lines in the log.

@@ -25,6 +25,7 @@ pub use read::ObjectPage;
 pub use view::{Named, ObjectView, SourceView};
 pub use watch::{ObjectWatch, Since, Told, WatchEvent, WatchRequest};
 
+pub(crate) use edit::Subject;
 pub(crate) use hlc::WriteClock;
 
 use peerd_core::Reason;
@@ -52,7 +53,7 @@ impl ObjectAt {
     }
 }
 
-fn no_such_object() -> Error {
+pub(crate) fn no_such_object() -> Error {
     Error::not_found("object")
 }
 

@@ -19,6 +19,8 @@ pub struct Settings {
     pub silence_max: Duration,
     /// How long a tombstone is kept at least, once everything else lets it go.
     pub tombstone_age_min: Duration,
+    /// How long content that nothing refers to is kept at least.
+    pub content_age_min: Duration,
 }
 
 impl Default for Settings {
@@ -31,6 +33,7 @@ impl Default for Settings {
             heartbeat_interval: Duration::from_secs(5),
             silence_max: Duration::from_secs(20),
             tombstone_age_min: Duration::from_hours(24),
+            content_age_min: Duration::from_hours(1),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! are asked for. So whatever changes, in whatever order, ends in the same streams.
 
 use bytes::Bytes;
+use peerd_core::artifact;
 use peerd_core::audit::{Actor, Fact};
-use peerd_core::mapping::{self, OurSide, Sharing};
+use peerd_core::mapping::{self, OurSide, Sharing, TypeShare};
 use peerd_core::ontology::{ApiName, Ontology};
 use peerd_core::peering::{Connection, Stage};
 use peerd_core::policy::{self, DataType, Denial, Direction, Permit, Verdict};
@@ -56,6 +57,19 @@ impl Standing {
             ontology: &self.ontology,
         };
         mapping::flows(ours, &self.shared.theirs)
+    }
+
+    /// What both sides' words let flow of the data that the connection is for.
+    pub(crate) fn agreed_flows(&self) -> mapping::Flows {
+        let agreed = self.connection.flow();
+        let goes = |name: &ApiName| agreed.exports.contains(artifact::data_of(name.as_str()));
+        let comes = |name: &ApiName| agreed.imports.contains(artifact::data_of(name.as_str()));
+        let mut flows = self.flows();
+        flows.exports.retain(|name, _| goes(name));
+        flows.unfit.retain(goes);
+        flows.imports.retain(|name, _| comes(name));
+        flows.blocked.retain(|name, _| comes(name));
+        flows
     }
 
     /// What a type of theirs is called here.
@@ -129,36 +143,48 @@ impl Node {
     pub async fn flows(&self, peer: &Peer) -> Result<Flows, Error> {
         let mut flows = Flows::default();
         for connection in self.connections_with(peer).await? {
-            let agreed = connection.flow();
             if !connection.is_flowing() {
                 continue;
             }
             let Some(standing) = self.standing(connection).await? else {
                 continue;
             };
-            let both = standing.flows();
+            let both = standing.agreed_flows();
             let flow = |object_type: &ApiName| Flow {
                 connection: standing.connection.id,
                 object_type: object_type.as_str().to_owned(),
             };
-            let wanted = agreed.exports.objects && !both.exports.is_empty();
-            if wanted && self.lets(&standing.connection, Direction::Export).await? {
-                flows.exports.extend(both.exports.keys().map(flow));
-            }
-            let wanted = agreed.imports.objects && !both.imports.is_empty();
-            if wanted && self.lets(&standing.connection, Direction::Import).await? {
-                flows.imports.extend(both.imports.keys().map(flow));
+            let all: [(_, _, Vec<Flow>); 2] = [
+                (
+                    Direction::Export,
+                    &mut flows.exports,
+                    both.exports.keys().map(flow).collect(),
+                ),
+                (
+                    Direction::Import,
+                    &mut flows.imports,
+                    both.imports.keys().map(flow).collect(),
+                ),
+            ];
+            for (direction, out, wanted) in all {
+                for data in [DataType::Objects, DataType::Artifacts] {
+                    let of_data = wanted.iter().filter(|flow| flow.data() == data);
+                    let of_data: Vec<Flow> = of_data.cloned().collect();
+                    if !of_data.is_empty() && self.lets(&standing.connection, (direction, data)).await? {
+                        out.extend(of_data);
+                    }
+                }
             }
         }
         Ok(flows)
     }
 
-    /// Whether the policies let objects that both sides want go one way now. When the answer is another than before, it
+    /// Whether the policies let data that both sides want go one way now. When the answer is another than before, it
     /// is audited: a stream that stops or goes on says so once, not with every batch.
-    async fn lets(&self, connection: &Connection, direction: Direction) -> Result<bool, Error> {
-        let permit = self.permit_flow(connection.remote, direction);
+    async fn lets(&self, connection: &Connection, way: (Direction, DataType)) -> Result<bool, Error> {
+        let permit = self.permit_flow(connection.remote, way.0, way.1);
         let allowed = permit.is_ok();
-        if !self.progress.decided(connection.id, direction, allowed) {
+        if !self.progress.decided(connection.id, way, allowed) {
             return Ok(allowed);
         }
         let verdict = match &permit {
@@ -171,20 +197,21 @@ impl Node {
         let committed = self.commit(batch).await;
         if committed.is_err() {
             // Not recorded: it is news the next time.
-            self.progress.decided(connection.id, direction, !allowed);
+            self.progress.decided(connection.id, way, !allowed);
         }
         committed.map(|()| allowed)
     }
 
-    /// The permit for objects to go one way with this enrollment.
+    /// The permit for data to go one way with this enrollment.
     pub(crate) fn permit_flow(
         &self,
         remote: EnrollmentId,
         direction: Direction,
+        data: DataType,
     ) -> Result<Permit<policy::Flow>, Denial> {
         let policies = self.policies.load();
         policies
-            .decide_flow(remote, direction, DataType::Objects, self.now())
+            .decide_flow(remote, direction, data, self.now())
             .into_result()
     }
 
@@ -214,7 +241,7 @@ impl Node {
             .retrying(async || {
                 let found = self.shared(connection.id).await?;
                 let ontology = self.ontology(space).await?;
-                let Some(ours) = republished(&found.record, &ontology) else {
+                let Some(ours) = republished(&found.record, &ontology, &connection) else {
                     return Ok((found.record, ontology));
                 };
                 let next = Shared {
@@ -244,6 +271,7 @@ impl Node {
                 ours: Sharing::default(),
                 mappings: Vec::new(),
                 theirs: Sharing::default(),
+                artifacts: None,
             },
             revision: peerd_store::Revision(0),
         }))
@@ -261,8 +289,9 @@ fn write(batch: &mut Batch, next: &Shared, before: &Found<Shared>) -> Result<(),
 }
 
 /// What this side tells when its ontology, its mappings or the other side's schemas say otherwise than what it told last.
-fn republished(shared: &Shared, ontology: &Ontology) -> Option<Sharing> {
+fn republished(shared: &Shared, ontology: &Ontology, connection: &Connection) -> Option<Sharing> {
     let mut next = shared.ours.clone();
+    publish_artifacts(&mut next, shared, connection);
     next.types.retain(|name, share| {
         let schema = ontology.schema_of(name.as_str());
         let exists = schema.is_some();
@@ -285,6 +314,24 @@ fn republished(shared: &Shared, ontology: &Ontology) -> Option<Sharing> {
     }
     next.revision = next.revision.saturating_add(1);
     Some(next)
+}
+
+/// Artifacts need no mapping: both sides have the one type. They come in where the connection is for that, and go out
+/// where somebody said which. That the connection is for that as well is asked with every answer about flows: no copy
+/// goes because it is not for a while.
+fn publish_artifacts(next: &mut Sharing, shared: &Shared, connection: &Connection) {
+    next.types.retain(|name, _| name.as_str() != artifact::TYPE);
+    let agreed = connection.flow();
+    let export = shared.artifacts.is_some();
+    let import = agreed.imports.artifacts;
+    if let (true, Some(schema)) = (export || import, artifact::schema()) {
+        let share = TypeShare {
+            schema,
+            export,
+            import,
+        };
+        next.types.insert(share.schema.name().clone(), share);
+    }
 }
 
 fn is_with(connection: &Connection, peer: &Peer) -> bool {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "data/artifacts.rs"]
+mod artifacts;
 #[path = "data/conflicts.rs"]
 mod conflicts;
 #[path = "data/edits.rs"]

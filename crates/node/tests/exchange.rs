@@ -5,6 +5,10 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "exchange/artifacts.rs"]
+mod artifacts;
+#[path = "exchange/blobs.rs"]
+mod blobs;
 #[path = "exchange/both.rs"]
 mod both;
 #[path = "exchange/collect.rs"]

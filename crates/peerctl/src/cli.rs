@@ -12,8 +12,8 @@ use crate::error::{self, Error};
 use crate::output::Format;
 use crate::settings::{Common, Settings};
 use crate::{
-    audit, classification, connection, enrollment, job, link, mapping, marking, object, ontology, parked,
-    policy, principal, space,
+    artifact, audit, classification, connection, enrollment, job, link, mapping, marking, object, ontology,
+    parked, policy, principal, space,
 };
 
 /// Done.
@@ -57,6 +57,9 @@ enum Command {
     /// The objects of a space
     #[command(subcommand)]
     Object(object::Command),
+    /// The files of a space, and which of them go out
+    #[command(subcommand)]
+    Artifact(artifact::Command),
     /// Which types a connection carries, and how they correspond
     #[command(subcommand)]
     Mapping(mapping::Command),
@@ -148,6 +151,7 @@ async fn dispatch(cli: Cli, clock: &dyn Clock) -> Result<u8, Error> {
         Command::Connection(command) => command.run(&app).await,
         Command::Ontology(command) => command.run(&app).await,
         Command::Object(command) => command.run(&app).await,
+        Command::Artifact(command) => command.run(&app).await,
         Command::Mapping(command) => command.run(&app).await,
         Command::Marking(command) => command.run(&app).await,
         Command::Classification(command) => command.run(&app).await,

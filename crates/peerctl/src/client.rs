@@ -9,6 +9,7 @@ use peerd_wire::admin::v1::marking_service_client::MarkingServiceClient;
 use peerd_wire::admin::v1::policy_service_client::PolicyServiceClient;
 use peerd_wire::admin::v1::principal_service_client::PrincipalServiceClient;
 use peerd_wire::admin::v1::space_service_client::SpaceServiceClient;
+use peerd_wire::data::v1::artifact_service_client::ArtifactServiceClient;
 use peerd_wire::data::v1::object_service_client::ObjectServiceClient;
 use peerd_wire::data::v1::ontology_service_client::OntologyServiceClient;
 use peerd_wire::peering::v1::connection_service_client::ConnectionServiceClient;
@@ -76,6 +77,7 @@ services! {
     policies: PolicyServiceClient,
     principals: PrincipalServiceClient,
     spaces: SpaceServiceClient,
+    artifacts: ArtifactServiceClient,
     objects: ObjectServiceClient,
     ontology: OntologyServiceClient,
     connections: ConnectionServiceClient,

@@ -7,6 +7,7 @@
     reason = "the fields of views are the words of the contract"
 )]
 
+mod artifact;
 mod audit;
 mod classification;
 mod cli;

@@ -4,6 +4,7 @@
 //! key that is not known is an error wherever it stands. Secrets are paths of files, never values.
 
 mod api;
+mod blobs;
 mod duration;
 mod enrollment;
 mod error;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Protection, RawApi};
+pub use blobs::{Blobs, RawBlobs, Service};
 pub use enrollment::{Enrollment, RawEnrollment};
 pub use error::{Error, Invalid};
 pub use limits::{Limits, RawLimits};
@@ -45,6 +47,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[store]`
     pub store: Store,
+    /// `[store.blobs]`
+    pub blobs: Blobs,
     /// `[log]`
     pub log: Log,
     /// `[limits]`
@@ -127,12 +131,14 @@ impl TryFrom<RawConfig> for Config {
             limits,
         } = raw;
         let data_dir = data_dir.ok_or(Invalid::Missing { key: "data_dir" })?;
+        let (store, blobs) = store.check(&data_dir)?;
         Ok(Config {
             enrollment: enrollment.try_into()?,
             mpx: mpx.try_into()?,
             api: api.try_into()?,
             policy: policy.into(),
-            store: store.check(&data_dir)?,
+            store,
+            blobs,
             log: log.try_into()?,
             limits: limits.try_into()?,
             data_dir,
@@ -148,7 +154,7 @@ impl From<Config> for RawConfig {
             mpx: config.mpx.into(),
             api: config.api.into(),
             policy: config.policy.into(),
-            store: config.store.into(),
+            store: (config.store, config.blobs).into(),
             log: config.log.into(),
             limits: config.limits.into(),
         }

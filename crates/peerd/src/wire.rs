@@ -12,7 +12,7 @@ use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
 use peerd_mpx::{Mpx, Runtime};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
-use peerd_store::{Embedded, Store};
+use peerd_store::{Blobs, Depot, DepotOptions, Embedded, S3, Store};
 use tokio::sync::watch;
 
 use crate::config::{self, Config, Protection};
@@ -51,6 +51,49 @@ async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(opening.await?.context("the store could not be opened")?))
 }
 
+async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
+    let config::Blobs {
+        path,
+        bytes_max,
+        service,
+    } = config.clone();
+    let options = DepotOptions { bytes_max };
+    let s3 = service.map(service_of).transpose()?;
+    let opening = tokio::task::spawn_blocking(move || match s3 {
+        Some(s3) => Depot::s3(&path, &options, s3),
+        None => Depot::local(&path, &options),
+    });
+    Ok(Arc::new(
+        opening
+            .await?
+            .context("the store of content could not be opened")?,
+    ))
+}
+
+/// The service, with the access key if a file has it.
+fn service_of(service: config::Service) -> anyhow::Result<S3> {
+    let config::Service {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        access_key_file,
+    } = service;
+    let access_key = access_key_file.map(|file| {
+        let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let pair = text.trim().split_once(':');
+        let (id, secret) = pair.with_context(|| format!("{}: not id:secret", file.display()))?;
+        anyhow::Ok((id.to_owned(), secret.to_owned()))
+    });
+    Ok(S3 {
+        bucket,
+        prefix,
+        endpoint,
+        region,
+        access_key: access_key.transpose()?,
+    })
+}
+
 async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let Parts {
         config,
@@ -62,6 +105,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
     let stands_on = Ports {
         store,
+        blobs: open_blobs(&config.blobs).await?,
         clock: Arc::clone(&clock),
         rng: Arc::new(OsRng),
         signer: Arc::clone(&identity) as Arc<_>,
@@ -113,6 +157,7 @@ fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
         heartbeat_interval: config.limits.heartbeat_interval,
         silence_max: config.limits.silence_max,
         tombstone_age_min: config.limits.tombstone_age_min,
+        content_age_min: config.limits.content_age_min,
     }
 }
 
@@ -161,6 +206,12 @@ fn background(
     let soft = tasks.soft().clone();
     tasks.spawn("tombstone collection", async move {
         soft.run_until_cancelled(collecting.keep_collecting()).await;
+        Ok(())
+    });
+    let removing = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("content removal", async move {
+        soft.run_until_cancelled(removing.keep_removing_content()).await;
         Ok(())
     });
     let expiring = Arc::clone(node);

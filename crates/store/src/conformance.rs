@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+pub mod blobs;
 mod commits;
 mod feeds;
 mod reads;

@@ -10,6 +10,7 @@
 
 pub mod audit;
 mod batch;
+pub mod blobs;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod embedded;
@@ -27,6 +28,7 @@ mod traits;
 
 pub use audit::{ChainReport, verify_chain};
 pub use batch::{Batch, Expect, Op};
+pub use blobs::{Blobs, Depot, DepotOptions, MemoryBlobs, S3};
 pub use embedded::Embedded;
 pub use engine::KEY_BYTES_MAX;
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use peerd_core::{Clock, Rng};
 use peerd_identity::{EcdsaVerifier, Identity};
 use peerd_node::{Node, Ports, Settings};
-use peerd_store::{Memory, Store};
+use peerd_store::{Blobs, Memory, MemoryBlobs, Store};
 
 use crate::{Room, Scarce, SeededRng, TestClock};
 
@@ -18,6 +18,8 @@ pub struct TestNode {
     pub clock: Arc<TestClock>,
     /// Its store; [`Memory::reopen`] gives what a restart would find.
     pub store: Memory,
+    /// Its content.
+    pub blobs: MemoryBlobs,
     /// Its disk.
     pub room: Room,
     /// Its identity.
@@ -46,19 +48,20 @@ impl TestNode {
             addresses: vec![format!("{name}.example:7443")],
             ..Settings::default()
         };
-        TestNode::open(Arc::new(identity), clock, store, settings).await
+        let blobs = MemoryBlobs::new(Arc::clone(&clock) as Arc<_>);
+        TestNode::open(Arc::new(identity), clock, (store, blobs), settings).await
     }
 
     /// The same enrollment after a restart: same identity, same records, nothing else kept.
     pub async fn restarted(self) -> TestNode {
-        let store = self.store.reopen();
-        TestNode::open(self.identity, self.clock, store, self.settings).await
+        let kept = (self.store.reopen(), self.blobs);
+        TestNode::open(self.identity, self.clock, kept, self.settings).await
     }
 
     async fn open(
         identity: Arc<Identity>,
         clock: Arc<TestClock>,
-        store: Memory,
+        (store, blobs): (Memory, MemoryBlobs),
         settings: Settings,
     ) -> TestNode {
         let seed = u64::from_le_bytes(
@@ -69,6 +72,7 @@ impl TestNode {
         let room = Room::default();
         let ports = Ports {
             store: Arc::new(Scarce::new(store.reopen(), room.clone())) as Arc<dyn Store>,
+            blobs: Arc::new(blobs.clone()) as Arc<dyn Blobs>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
             signer: Arc::clone(&identity) as Arc<_>,
@@ -80,6 +84,7 @@ impl TestNode {
             node,
             clock,
             store,
+            blobs,
             room,
             identity,
             settings,

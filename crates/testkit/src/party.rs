@@ -14,7 +14,7 @@ use peerd_core::{ConnectionId, EnrollmentId};
 use peerd_node::peer::Presented;
 use peerd_node::policy::PolicyDecision;
 use peerd_node::{Caller, Node};
-use peerd_store::{Memory, Range, Records as _, Store as _, Table};
+use peerd_store::{Memory, MemoryBlobs, Range, Records as _, Store as _, Table};
 
 use crate::{Room, TestClock, TestNode};
 
@@ -95,6 +95,11 @@ impl Party {
     /// Its clock.
     pub fn clock(&self) -> &TestClock {
         &self.kit().clock
+    }
+
+    /// Its content.
+    pub fn blobs(&self) -> &MemoryBlobs {
+        &self.kit().blobs
     }
 
     /// Its disk.

@@ -10,7 +10,7 @@ use peerd_core::{Clock, Rng as _};
 use peerd_identity::{EcdsaVerifier, Identity, LiveLeaf, OsRng};
 use peerd_mpx::{Limits, Mpx, Runtime};
 use peerd_node::{Caller, Node, Ports, Settings};
-use peerd_store::Memory;
+use peerd_store::{Memory, MemoryBlobs};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +33,7 @@ impl Site {
         let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
         let ports = Ports {
             store: Arc::new(Memory::new()),
+            blobs: Arc::new(MemoryBlobs::new(Arc::clone(&clock))),
             clock: Arc::clone(&clock),
             rng: Arc::new(OsRng),
             signer: Arc::clone(&identity) as Arc<_>,

@@ -9,6 +9,7 @@ use peerd_wire::admin::v1::policy_service_client::PolicyServiceClient;
 use peerd_wire::admin::v1::propose_policy_request::Rule;
 use peerd_wire::admin::v1::space_service_client::SpaceServiceClient;
 use peerd_wire::data::v1 as data;
+use peerd_wire::data::v1::artifact_service_client::ArtifactServiceClient;
 use peerd_wire::data::v1::object_service_client::ObjectServiceClient;
 use peerd_wire::data::v1::ontology_service_client::OntologyServiceClient;
 use peerd_wire::peering::v1 as peering;
@@ -81,6 +82,11 @@ impl Operator {
     /// Calls about connections.
     pub fn connections(&self) -> ConnectionServiceClient<Service> {
         ConnectionServiceClient::new(self.service.clone())
+    }
+
+    /// Calls about artifacts.
+    pub fn artifacts(&self) -> ArtifactServiceClient<Service> {
+        ArtifactServiceClient::new(self.service.clone())
     }
 
     /// Calls about objects.

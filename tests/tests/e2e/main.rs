@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod artifacts;
+mod blobs;
 mod chance;
 mod connections;
 mod damage;

@@ -17,6 +17,7 @@ pub fn action_of(path: &str) -> Option<Action> {
         "peering.v1.LinkService" => link(method),
         "peering.v1.MappingService" => mapping(method),
         "peering.v1.ParkedService" => parked(method),
+        "data.v1.ArtifactService" => artifact(method),
         "data.v1.ObjectService" => object(method),
         "data.v1.OntologyService" => ontology(method),
         _ => None,
@@ -38,6 +39,20 @@ macro_rules! rows {
 rows! { audit:
     "ListAudit" => AuditList,
     "VerifyAudit" => AuditVerify,
+}
+
+rows! { artifact:
+    "PutArtifact" => ArtifactPut,
+    "ReadArtifact" => ArtifactRead,
+    "GetArtifact" => ArtifactRead,
+    "ListArtifacts" => ArtifactList,
+    "TagArtifact" => ArtifactTag,
+    "RenameArtifact" => ArtifactPut,
+    "RestoreArtifact" => ArtifactPut,
+    "DeleteArtifact" => ArtifactDelete,
+    "ShareArtifacts" => ArtifactShare,
+    "UnshareArtifacts" => ArtifactUnshare,
+    "ListTransfers" => ArtifactList,
 }
 
 rows! { enrollment:

@@ -170,6 +170,7 @@ pub(crate) fn connection(view: &ConnectionView) -> pb::Connection {
             _ => None,
         },
         re_export: connection.re_export,
+        shared_artifacts: view.shared_artifacts.clone(),
     }
 }
 

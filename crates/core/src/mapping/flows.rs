@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Mapping, MappingError, Sharing, common};
+use crate::artifact;
 use crate::object::Lanes;
 use crate::ontology::{ApiName, Ontology, PropertyId};
 
@@ -79,7 +80,7 @@ fn export(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Option<Export>
         let pairs = common(share.schema.properties(), same_name.schema.properties());
         (Lanes::BOTH, pairs.iter().map(|pair| pair.local).collect())
     };
-    let lanes = offered.and(taken);
+    let lanes = offered.and(taken).and(lanes_of(name));
     // Ours as well: a wish for a property that was never published gets nothing, not even an error.
     let properties: BTreeSet<PropertyId> = wanted
         .into_iter()
@@ -87,6 +88,15 @@ fn export(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Option<Export>
         .collect();
     let keyed = properties.contains(&share.schema.primary_key());
     (lanes.any() && keyed).then_some(Export { lanes, properties })
+}
+
+/// The lanes that a type has at all.
+fn lanes_of(name: &ApiName) -> Lanes {
+    if name.as_str() == artifact::TYPE {
+        artifact::LANES
+    } else {
+        Lanes::BOTH
+    }
 }
 
 /// The types of theirs that we would take and cannot as they are: what they are told of it.
@@ -125,10 +135,19 @@ fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<
         if ours.mappings.iter().any(|one| one.local_type == *name) {
             return Ok(None);
         }
-        Mapping::by_equal_names(&*here(name)?, &share.schema)?
+        let mut mapping = Mapping::by_equal_names(&*here(name)?, &share.schema)?;
+        // Of what is built in, only what is published is for others to write.
+        let published = |id| {
+            ours.sharing
+                .types
+                .get(name)
+                .is_some_and(|share| share.schema.property(id).is_some())
+        };
+        mapping.properties.retain(|pair| published(pair.local));
+        mapping
     } else {
         return Ok(None);
     };
-    let lanes = mapping.import;
+    let lanes = mapping.import.and(lanes_of(name));
     Ok(lanes.any().then_some(Import { lanes, mapping }))
 }

@@ -1,6 +1,7 @@
 //! An object that arrived, in local terms.
 
 use super::Mapping;
+use crate::artifact;
 use crate::object::{Lanes, ObjectInvalid, ObjectKey, ObjectState, PlainState, Register};
 use crate::ontology::{ObjectType, Property, PropertyId, PropertyType};
 use crate::value::{EncodedValue, InvalidValue, Malformed, RowRef};
@@ -117,12 +118,19 @@ impl ObjectState {
         if let Some(source) = self.source() {
             check_row(source.row.as_ref(), local, |id, value| keeps_key(id, Some(value)))?;
         }
+        let is_artifact = local.name.as_str() == artifact::TYPE;
         for (id, register) in self.edits() {
             for (_, write) in register.writes() {
                 let value = write.value.as_ref().map(EncodedValue::as_bytes);
                 check_value(local, id, value)?;
+                if let (true, Some(value), Some(property)) = (is_artifact, value, local.property(id)) {
+                    artifact::check_value(property, value)?;
+                }
                 keeps_key(id, value)?;
             }
+        }
+        if is_artifact {
+            artifact::check_object(key, self)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::file::{ObjectTypeFile, OntologyFile, PropertyFile};
 use super::{ApiName, Conflicts, ObjectType, Ontology, Property, PropertyId, PropertyType};
+use crate::artifact;
 
 mod link;
 
@@ -67,6 +68,9 @@ pub enum InvalidOntology {
     /// Two things have one name.
     #[error("{0} is named twice")]
     Twice(ApiName),
+    /// It is the name of something that is built in, or may be one day.
+    #[error("{0}: names that start with \"{prefix}\" are reserved", prefix = artifact::RESERVED_PREFIX)]
+    Reserved(ApiName),
     /// More than allowed.
     #[error("there are at most {max} {what}")]
     TooMany {
@@ -88,6 +92,11 @@ impl TryFrom<&OntologyFile> for Ontology {
             Ontology::OBJECT_TYPES_MAX,
         )?;
         at_most("link types", file.link_types.len(), Ontology::LINK_TYPES_MAX)?;
+        let object_names = file.object_types.iter().map(|written| &written.name);
+        let mut names = object_names.chain(file.link_types.iter().map(|written| &written.name));
+        if let Some(reserved) = names.find(|name| artifact::is_reserved(name.as_str())) {
+            return Err(InvalidOntology::Reserved(reserved.clone()));
+        }
         let mut object_types = BTreeMap::new();
         for written in &file.object_types {
             let built = object_type(written)?;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ApiName, Conflicts, LinkKind, LinkType, ObjectType, Ontology, Property, PropertyId, PropertyType,
 };
+use crate::artifact;
 use crate::value::{Properties, Value};
 
 /// Marks a type whose objects are links.
@@ -129,8 +130,14 @@ impl ObjectType {
 }
 
 impl Ontology {
-    /// The type of the objects that have this name as their type: an object type, or a many-to-many link type.
+    /// The type of the objects that have this name as their type: an object type, a many-to-many link type, or the
+    /// built-in type of artifacts.
     pub fn feed_type(&self, name: &str) -> Option<Cow<'_, ObjectType>> {
+        if artifact::is_reserved(name) {
+            return artifact::built_in()
+                .filter(|of| of.name.as_str() == name)
+                .map(Cow::Borrowed);
+        }
         if let Some(of) = self.object_type(name) {
             return Some(Cow::Borrowed(of));
         }
@@ -144,6 +151,8 @@ impl Ontology {
         self.object_types
             .keys()
             .chain(links.filter(|name| !self.object_types.contains_key(*name)))
+            .filter(|name| !artifact::is_reserved(name.as_str()))
+            .chain(artifact::built_in().map(|of| &of.name))
     }
 
     /// The types that a link type links: from, to.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::DataType;
+
 /// A set of data types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,6 +25,14 @@ impl DataTypes {
         objects: true,
         artifacts: true,
     };
+
+    /// Whether these data are in the set.
+    pub const fn contains(self, data: DataType) -> bool {
+        match data {
+            DataType::Objects => self.objects,
+            DataType::Artifacts => self.artifacts,
+        }
+    }
 
     /// What is in both sets.
     pub const fn and(self, other: DataTypes) -> DataTypes {

@@ -77,7 +77,7 @@ pub(crate) async fn push(
 }
 
 /// Runs the stream as long as the session of its connection, and ends the answers with why it ended.
-fn until_end<T: Send + 'static>(
+pub(crate) fn until_end<T: Send + 'static>(
     shared: &Arc<Shared>,
     conn: Conn,
     stream: impl Future<Output = Refusal> + Send + 'static,
@@ -97,7 +97,7 @@ fn until_end<T: Send + 'static>(
     answers.map(Ok).chain(why).boxed()
 }
 
-async fn first<T>(shared: &Shared, parts: &mut Streaming<T>) -> Result<T, Status> {
+pub(crate) async fn first<T>(shared: &Shared, parts: &mut Streaming<T>) -> Result<T, Status> {
     match timeout(shared.limits().answer_timeout, parts.message()).await {
         Ok(part) => part?.ok_or_else(|| status(unexpected())),
         Err(_) => Err(status(Refusal::new(

@@ -7,6 +7,7 @@ use peerd_core::ConnectionId;
 use peerd_core::link::{Direction, Status};
 use peerd_core::ontology::OntologyFile;
 use peerd_core::peering::Stage;
+use peerd_node::connection::Ask;
 use peerd_node::object::ObjectAt;
 use peerd_node::sharing::Ways;
 use peerd_testkit::eventually;
@@ -56,7 +57,12 @@ async fn one_code_links_and_a_connection_goes_through_its_handshake() {
 
 /// A connection from `a` to `b` that both call active.
 async fn peered(a: &Site, b: &Site) -> ConnectionId {
-    let ask = a.node.request_connection(&a.caller, a.ask().await).await;
+    peered_as(a, b, a.ask().await).await
+}
+
+/// The same, as asked.
+pub(crate) async fn peered_as(a: &Site, b: &Site, ask: Ask) -> ConnectionId {
+    let ask = a.node.request_connection(&a.caller, ask).await;
     let invitation = ask.unwrap();
     let approved = b
         .node

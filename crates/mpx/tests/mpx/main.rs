@@ -1,6 +1,7 @@
 //! Enrollments over real TLS: how links come to be, live and end, and what hostile peers cannot do.
 #![cfg(test)]
 
+mod blobs;
 mod hostile;
 mod link;
 mod policy;

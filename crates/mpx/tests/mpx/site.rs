@@ -18,7 +18,7 @@ use peerd_node::connection::Ask;
 use peerd_node::link::LinkView;
 use peerd_node::{Caller, Node, Ports, Settings};
 use peerd_store::records::{NameKind, NamedThing, TokenOwner};
-use peerd_store::{Batch, Memory, RecordBatch as _, Store, meta_record};
+use peerd_store::{Batch, Memory, MemoryBlobs, RecordBatch as _, Store, meta_record};
 use peerd_testkit::{Room, Scarce, SeededRng, TestClock, eventually};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -74,6 +74,7 @@ impl Default for Plan {
 pub(crate) struct Ground {
     pub(crate) identity: Arc<Identity>,
     pub(crate) store: Memory,
+    pub(crate) blobs: MemoryBlobs,
     pub(crate) clock: Arc<TestClock>,
     /// Its disk.
     pub(crate) room: Room,
@@ -112,6 +113,7 @@ impl Site {
         let ground = Ground {
             identity,
             store: Memory::new(),
+            blobs: MemoryBlobs::new(Arc::clone(&clock) as Arc<_>),
             clock,
             room: Room::default(),
             plan,
@@ -136,6 +138,7 @@ impl Site {
         let seed = u64::from_le_bytes(id.as_bytes()[..8].try_into().unwrap());
         let ports = Ports {
             store: Arc::new(Scarce::new(ground.store.reopen(), ground.room.clone())) as Arc<dyn Store>,
+            blobs: Arc::new(ground.blobs.clone()),
             clock: Arc::clone(&clock),
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
             signer: Arc::clone(&ground.identity) as Arc<_>,
@@ -177,6 +180,7 @@ impl Site {
         Ground {
             identity: Arc::clone(&self.ground.identity),
             store: self.ground.store.reopen(),
+            blobs: self.ground.blobs.clone(),
             clock: Arc::clone(&self.ground.clock),
             room: self.ground.room.clone(),
             plan: self.ground.plan.clone(),
@@ -191,6 +195,11 @@ impl Site {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.ground.address
+    }
+
+    /// Its content.
+    pub(crate) fn blobs(&self) -> &MemoryBlobs {
+        &self.ground.blobs
     }
 
     /// The one link of this side.

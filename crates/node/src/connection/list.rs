@@ -27,6 +27,8 @@ pub struct ConnectionView {
     pub last_acknowledged_at: Option<Time>,
     /// What flows.
     pub feeds: Vec<FeedProgress>,
+    /// Which artifacts this side lets out, in words; empty for none.
+    pub shared_artifacts: String,
 }
 
 impl Node {
@@ -44,6 +46,7 @@ impl Node {
         let (status, reason) = self.connection_health(&connection, link.as_ref(), &feeds);
         let remote = link.as_ref().and_then(|view| view.link.remote.as_ref());
         Ok(ConnectionView {
+            shared_artifacts: self.artifact_share(&connection).await?.in_words(),
             remote_title: remote
                 .and_then(|remote| remote.title.as_ref())
                 .map(ToString::to_string),

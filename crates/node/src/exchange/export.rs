@@ -139,7 +139,9 @@ impl Exporter {
     pub async fn next(&mut self) -> Result<Batch, Error> {
         loop {
             self.refresh().await?;
-            let permit = self.node.permit_flow(self.peer.enrollment(), Direction::Export);
+            let permit = self
+                .node
+                .permit_flow(self.peer.enrollment(), Direction::Export, self.flow.data());
             let (Some(terms), Ok(permit)) = (self.terms.clone(), permit) else {
                 self.rewind();
                 self.wait_for_terms().await;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use peerd_core::artifact;
 use peerd_core::object::{Hlc, ObjectKey};
 use peerd_core::policy::{self, Direction, Permit};
 use peerd_core::{ConnectionId, Reason};
@@ -193,7 +194,8 @@ impl Node {
     }
 
     fn permit_import(&self, terms: &ImportTerms) -> Result<Permit<policy::Flow>, Error> {
-        self.permit_flow(terms.connection.remote, Direction::Import)
+        let data = artifact::data_of(terms.import.mapping.remote_type.as_str());
+        self.permit_flow(terms.connection.remote, Direction::Import, data)
             .map_err(|denial| Error::of(denial.reason))
     }
 

@@ -1,9 +1,10 @@
 //! What of an object goes to a peer: the one place where that is decided.
 
 use bytes::Bytes;
-use peerd_core::EnrollmentId;
+use peerd_core::artifact::{self, Artifact, Selected, Selection};
 use peerd_core::object::{Lanes, ObjectState, PlainState, Provenance};
 use peerd_core::policy::{self, Permit};
+use peerd_core::{EnrollmentId, Time};
 
 use super::item;
 use super::terms::ExportTerms;
@@ -41,6 +42,9 @@ pub(super) fn offer(
     if theirs && stored.clean {
         return Ok(Offer::Nothing);
     }
+    if permit.covers().data != artifact::data_of(&terms.feed.object_type) {
+        return Ok(Offer::Withhold);
+    }
     let foreign = stored.provenance.is_imported() && !theirs;
     if permit.enrollment() != connection.remote
         || foreign && !connection.re_export
@@ -60,7 +64,12 @@ pub(super) fn offer(
     {
         return Ok(sized(item::of_stored(bytes, &stored)).map_or(Offer::TooLarge, Offer::Send));
     }
-    about.offer(terms, stored.provenance.hops, &stored.state()?)
+    about.offer(
+        terms,
+        stored.provenance.hops,
+        &stored.state()?,
+        permit.decided_at(),
+    )
 }
 
 /// Where an object comes from, as seen from one connection.
@@ -82,9 +91,17 @@ impl About {
         }
     }
 
-    fn offer(&self, terms: &ExportTerms, hops: u8, state: &ObjectState) -> Result<Offer, Error> {
+    fn offer(&self, terms: &ExportTerms, hops: u8, state: &ObjectState, now: Time) -> Result<Offer, Error> {
         let (security, levels) = (state.security(&terms.levels), &terms.levels);
         if !security.crosses(&terms.connection.security, levels) {
+            return Ok(Offer::Withhold);
+        }
+        let selected = match &terms.selection {
+            // What came over this connection goes back where it is known, whatever goes by itself.
+            Some(selection) if !self.theirs => selected(selection, state, now)?,
+            _ => Selected::Yes,
+        };
+        if selected == Selected::No {
             return Ok(Offer::Withhold);
         }
         let lanes = self.lanes(terms, state.source().map(|source| source.owner));
@@ -101,11 +118,21 @@ impl About {
             return Ok(Offer::TooLarge);
         };
         Ok(match (state.is_deleted(), self.theirs) {
+            (false, _) if selected == Selected::WhereItIs => Offer::SendToHolders(bytes),
             (false, _) => Offer::Send(bytes),
             (true, false) => Offer::SendToHolders(bytes),
             (true, true) => Offer::SendBack(bytes),
         })
     }
+}
+
+/// Whether an artifact goes: a deletion is for whoever has it, and what is no whole artifact is for nobody.
+fn selected(selection: &Selection, state: &ObjectState, now: Time) -> Result<Selected, Error> {
+    if !state.is_live() {
+        return Ok(Selected::Yes);
+    }
+    let artifact = Artifact::of(state).map_err(|error| damaged(Some(error.into())))?;
+    Ok(artifact.map_or(Selected::No, |artifact| selection.selects(&artifact, now)))
 }
 
 /// Whether a plain object goes as it is stored: its row, and all of it.

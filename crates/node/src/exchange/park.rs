@@ -153,7 +153,7 @@ impl Node {
             return Ok(not("its type does not come in now"));
         };
         let permit = self
-            .permit_flow(terms.connection.remote, Direction::Import)
+            .permit_flow(terms.connection.remote, Direction::Import, flow.data())
             .map_err(|denial| crate::peer::explained(&denial))?;
         let item = Item {
             key: parked.key,

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use peerd_core::artifact;
 use peerd_core::object::Lanes;
 use peerd_core::peering::Connection;
-use peerd_core::policy::Direction;
+use peerd_core::policy::{DataType, Direction};
 use peerd_core::{ConnectionId, Reason, Time};
 use peerd_store::records::{ImportCursor, JobFailure, Parked};
 use peerd_store::{Records as _, Sequence};
@@ -76,7 +77,7 @@ pub(super) struct Stream {
 pub struct Progress {
     streams: Mutex<BTreeMap<Key, Stream>>,
     /// What the policies said last.
-    decisions: Mutex<BTreeMap<(ConnectionId, Direction), bool>>,
+    decisions: Mutex<BTreeMap<(ConnectionId, Direction, DataType), bool>>,
     changes: watch::Sender<u64>,
     pub(crate) jobs: Jobs,
 }
@@ -207,9 +208,14 @@ impl Progress {
 
     /// Takes note of what the policies say of a connection; answers whether that is news. A first yes is none: nothing
     /// had stopped.
-    pub(crate) fn decided(&self, connection: ConnectionId, direction: Direction, allowed: bool) -> bool {
+    pub(crate) fn decided(
+        &self,
+        connection: ConnectionId,
+        (direction, data): (Direction, DataType),
+        allowed: bool,
+    ) -> bool {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = decisions.insert((connection, direction), allowed);
+        let before = decisions.insert((connection, direction, data), allowed);
         before.unwrap_or(true) != allowed
     }
 
@@ -249,6 +255,11 @@ impl Progress {
     fn update(&self, flow: &Flow, direction: Direction, change: impl FnOnce(&mut Stream)) {
         let key = (flow.connection, flow.object_type.clone(), direction);
         change(self.lock().entry(key).or_default());
+        self.moved();
+    }
+
+    /// Wakes whoever watches how far streams have come.
+    pub(super) fn moved(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
@@ -269,9 +280,9 @@ impl Node {
         };
         let parked = self.parked_by_type(id).await?;
         let count = |name: &str, outgoing| parked.get(&(outgoing, name.to_owned())).copied();
-        let (flows, agreed) = (standing.flows(), connection.flow());
+        let flows = standing.agreed_flows();
         let mut feeds = Vec::new();
-        for (name, export) in flows.exports.iter().filter(|_| agreed.exports.objects) {
+        for (name, export) in &flows.exports {
             let feed = feed_of(standing.space, name);
             let stream = self.progress.of(id, name.as_str(), Direction::Export);
             let after = Sequence(stream.reached);
@@ -291,7 +302,7 @@ impl Node {
                 reason: String::new(),
             });
         }
-        for (name, import) in flows.imports.iter().filter(|_| agreed.imports.objects) {
+        for (name, import) in &flows.imports {
             let key = ImportCursor::key_of(id, name.as_str());
             let cursor = self
                 .store
@@ -300,16 +311,21 @@ impl Node {
                 .map(|found| found.record);
             let stream = self.progress.of(id, name.as_str(), Direction::Import);
             let applied = cursor.as_ref().map_or(0, |cursor| cursor.applied);
+            let local = feed_of(standing.space, &import.mapping.local_type);
+            let missing = match artifact::data_of(name.as_str()) {
+                DataType::Objects => Some(0),
+                DataType::Artifacts => self.content_missing(id, self.store.head(&local).await?.0).await,
+            };
             feeds.push(FeedProgress {
                 object_type: import.mapping.local_type.as_str().to_owned(),
                 direction: Direction::Import,
                 lane: lane(import.lanes),
                 cursor: applied,
-                // What is still to come, the other side does not tell.
+                // What is still to come, the other side does not tell; of artifacts that came, their content may be.
                 head: applied,
-                lag: 0,
+                lag: missing.unwrap_or(0),
                 parked: count(name.as_str(), false).unwrap_or(0),
-                in_sync: stream.settled,
+                in_sync: stream.settled && missing == Some(0),
                 last_acknowledged_at: cursor.map(|cursor| cursor.at),
                 resyncs: 0,
                 dropped: stream.dropped.load(Ordering::Relaxed),

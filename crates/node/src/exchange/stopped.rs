@@ -19,10 +19,10 @@ impl Node {
         flows: &Flows,
         parked: &ParkedCounts,
     ) -> Result<Vec<FeedProgress>, Error> {
-        let (id, agreed) = (standing.connection.id, standing.connection.flow());
+        let id = standing.connection.id;
         let count = |name: &ApiName, outgoing| parked.get(&(outgoing, name.as_str().to_owned()));
         let mut feeds = Vec::new();
-        for name in flows.unfit.iter().filter(|_| agreed.exports.objects) {
+        for name in &flows.unfit {
             let feed = feed_of(standing.space, name);
             feeds.push(FeedProgress {
                 cursor: self.progress.of(id, name.as_str(), Direction::Export).reached,
@@ -31,7 +31,7 @@ impl Node {
                 ..stopped(name, Direction::Export, UNFIT)
             });
         }
-        for (name, why) in flows.blocked.iter().filter(|_| agreed.imports.objects) {
+        for (name, why) in &flows.blocked {
             let key = ImportCursor::key_of(id, name.as_str());
             let found = self.store.find::<ImportCursor>(&key).await?;
             let cursor = found.map(|found| found.record);

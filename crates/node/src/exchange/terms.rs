@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use peerd_core::artifact::Selection;
 use peerd_core::mapping::{Export, Import};
 use peerd_core::ontology::ObjectType;
 use peerd_core::peering::Connection;
+use peerd_core::policy::DataType;
 use peerd_core::security::Levels;
 use peerd_core::{ConnectionId, Reason};
 use peerd_store::FeedId;
@@ -25,6 +27,8 @@ pub(super) struct ExportTerms {
     pub(super) feed: FeedId,
     pub(super) export: Export,
     pub(super) levels: Levels,
+    /// Which artifacts go; `None` where the objects of the type are none.
+    pub(super) selection: Option<Selection>,
     /// The revision of what this side told.
     pub(super) revision: u64,
     /// Under other terms something else goes out.
@@ -63,7 +67,7 @@ impl Node {
         let Some(standing) = self.flowing(flow.connection).await? else {
             return Ok(None);
         };
-        let mut flows = standing.flows();
+        let mut flows = standing.agreed_flows();
         let found = flows
             .exports
             .iter()
@@ -74,14 +78,18 @@ impl Node {
         let Some(export) = flows.exports.remove(&name) else {
             return Ok(None);
         };
-        if !standing.connection.flow().exports.objects {
-            return Ok(None);
-        }
         let levels = self.levels().await?;
         let vocabulary = (export.lanes, &export.properties);
         let connection = standing.connection;
+        let selection = standing.shared.artifacts;
+        let selection = selection.filter(|_| flow.data() == DataType::Artifacts);
+        let agreed = (&connection.security, connection.re_export, &levels, &vocabulary);
         Ok(Some(ExportTerms {
-            digest: digest(&(&connection.security, connection.re_export, &levels, &vocabulary))?,
+            digest: match &selection {
+                Some(selection) => digest(&(agreed, selection))?,
+                None => digest(&agreed)?,
+            },
+            selection,
             vocabulary: digest(&vocabulary)?,
             feed: feed_of(standing.space, &name),
             revision: standing.shared.ours.revision,
@@ -96,12 +104,12 @@ impl Node {
         let Some(standing) = self.flowing(flow.connection).await? else {
             return Ok(None);
         };
-        let flows = standing.flows();
+        let flows = standing.agreed_flows();
         let import = flows
             .imports
             .into_iter()
             .find(|(name, _)| name.as_str() == flow.object_type);
-        let Some((_, import)) = import.filter(|_| standing.connection.flow().imports.objects) else {
+        let Some((_, import)) = import else {
             return Ok(None);
         };
         let local_type = &import.mapping.local_type;

@@ -57,10 +57,10 @@ impl Edits {
 }
 
 /// A single object about to be changed.
-pub(super) struct Subject<'a> {
-    pub(super) space: &'a Space,
-    pub(super) of: &'a ObjectType,
-    pub(super) key: &'a ObjectKey,
+pub(crate) struct Subject<'a> {
+    pub(crate) space: &'a Space,
+    pub(crate) of: &'a ObjectType,
+    pub(crate) key: &'a ObjectKey,
 }
 
 impl Node {
@@ -121,7 +121,7 @@ impl Node {
         properties: &BTreeMap<String, String>,
     ) -> Result<ObjectView, Error> {
         let (space, of) = self
-            .readable(caller, Action::ObjectCreate, space, object_type)
+            .writable(caller, Action::ObjectCreate, space, object_type)
             .await?;
         let edits = Edits {
             set: properties.clone(),
@@ -161,7 +161,10 @@ impl Node {
         at: &ObjectAt,
         change: impl Fn(&Subject<'_>, &mut ObjectState, Hlc) -> Result<(), Error> + Sync,
     ) -> Result<ObjectView, Error> {
-        let (space, of) = self.readable(caller, action, &at.space, &at.object_type).await?;
+        let (space, of) = match action {
+            Action::ObjectSetSecurity => self.readable(caller, action, &at.space, &at.object_type).await?,
+            _ => self.writable(caller, action, &at.space, &at.object_type).await?,
+        };
         let key = at.key_of(&of)?;
         let subject = Subject {
             space: &space,
@@ -172,7 +175,7 @@ impl Node {
     }
 
     /// The part of a change that is done again after a lost race.
-    pub(super) async fn change_seen(
+    pub(crate) async fn change_seen(
         &self,
         caller: &Caller,
         action: Action,
@@ -194,7 +197,7 @@ impl Node {
     }
 
     /// Writes what became of an object, unless nothing did, and tells how its caller sees it now.
-    pub(super) async fn write_object(
+    pub(crate) async fn write_object(
         &self,
         caller: &Caller,
         action: Action,

@@ -176,7 +176,7 @@ impl Node {
             security,
         } = header;
         let (space, of) = self
-            .readable(caller, Action::ObjectLoad, &space, &object_type)
+            .writable(caller, Action::ObjectLoad, &space, &object_type)
             .await?;
         self.check_security(&security).await?;
         let target = Target {

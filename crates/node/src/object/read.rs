@@ -1,6 +1,7 @@
 //! Showing, listing and counting objects.
 
 use bytes::Bytes;
+use peerd_core::artifact;
 use peerd_core::authz::{Action, Space};
 use peerd_core::object::ObjectKey;
 use peerd_core::ontology::ObjectType;
@@ -112,6 +113,23 @@ impl Node {
         self.authorize(caller, action, Some(&space)).await?;
         let of = self.object_type(space.id, object_type).await?;
         Ok((space, of))
+    }
+
+    /// The same for what changes objects of the type. What is built in is changed by calls of its own.
+    pub(super) async fn writable(
+        &self,
+        caller: &Caller,
+        action: Action,
+        space: &str,
+        object_type: &str,
+    ) -> Result<(Space, ObjectType), Error> {
+        let found = self.readable(caller, action, space, object_type).await?;
+        if artifact::is_reserved(found.1.name.as_str()) {
+            let told =
+                format!("{object_type} is built in: artifacts are put, tagged and deleted as artifacts");
+            return Err(Error::field("object_type", told));
+        }
+        Ok(found)
     }
 
     /// What is live and seen among the next few objects of a feed.

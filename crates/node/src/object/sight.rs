@@ -15,7 +15,7 @@ use crate::{Caller, Error, Node};
 pub(crate) struct Sight {
     principal: PrincipalId,
     markings: BTreeMap<Name, Marking>,
-    pub(super) levels: Levels,
+    pub(crate) levels: Levels,
 }
 
 impl Sight {

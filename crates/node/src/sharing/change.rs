@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use peerd_core::artifact;
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
 use peerd_core::mapping::{Mapping, Sharing, TypeShare};
@@ -74,6 +75,7 @@ impl Node {
         object_type: &str,
     ) -> Result<Vec<MappingView>, Error> {
         let change = |_: &Standing, next: &mut Shared| {
+            not_built_in("object_type", object_type)?;
             next.ours.types.retain(|name, _| name.as_str() != object_type);
             Ok(())
         };
@@ -135,7 +137,7 @@ impl Node {
     }
 
     /// One change of what this side says. One that changes nothing is not written.
-    async fn change_sharing(
+    pub(crate) async fn change_sharing(
         &self,
         caller: &Caller,
         action: Action,
@@ -157,7 +159,7 @@ impl Node {
             let standing = standing.ok_or_else(wrong_stage)?;
             let mut next = found.record.clone();
             change(&standing, &mut next)?;
-            if let Some(ours) = republished(&next, &standing.ontology) {
+            if let Some(ours) = republished(&next, &standing.ontology, &standing.connection) {
                 next.ours = ours;
             } else if next.ours != found.record.ours {
                 next.ours.revision = next.ours.revision.saturating_add(1);
@@ -188,8 +190,18 @@ fn within_limit(what: &str, count: usize) -> Result<(), Error> {
 }
 
 fn local_type<'a>(standing: &'a Standing, field: &str, name: &str) -> Result<Cow<'a, ObjectType>, Error> {
+    not_built_in(field, name)?;
     let known = standing.ontology.feed_type(name);
     known.ok_or_else(|| Error::field(field, format!("the space has no object type {name:?}")))
+}
+
+/// Artifacts are shared by calls of their own, and mapped to themselves.
+fn not_built_in(field: &str, name: &str) -> Result<(), Error> {
+    if artifact::is_reserved(name) {
+        let told = format!("{name} is built in, and mapped to itself; `artifact share` says which go out");
+        return Err(Error::field(field, told));
+    }
+    Ok(())
 }
 
 fn is_same_pair(one: &Mapping, other: &Mapping) -> bool {
@@ -203,6 +215,7 @@ fn shares_a_type(one: &Mapping, other: &Mapping) -> bool {
 /// The mapping that a wish comes to.
 fn wished(standing: &Standing, wish: &Wish) -> Result<Mapping, Error> {
     let local = &*local_type(standing, "local_type", &wish.local_type)?;
+    not_built_in("remote_type", &wish.remote_type)?;
     let remote = standing
         .shared
         .theirs

@@ -1,5 +1,6 @@
 //! What operators see of the types of a connection.
 
+use peerd_core::artifact;
 use peerd_core::mapping::{Flows, Mapping, TypeShare};
 use peerd_core::object::Lanes;
 use peerd_core::ontology::ApiName;
@@ -45,7 +46,7 @@ impl MappingView {
                 view(standing, &flows, Some(here), Some(there), Some(mapping))
             })
             .collect();
-        for name in ours.keys() {
+        for name in ours.keys().filter(|name| !artifact::is_reserved(name.as_str())) {
             if mappings.iter().any(|mapping| mapping.local_type == *name) {
                 continue;
             }
@@ -56,7 +57,7 @@ impl MappingView {
         }
         for name in theirs.keys() {
             let shown = mappings.iter().any(|mapping| mapping.remote_type == *name);
-            if !shown && !ours.contains_key(name) {
+            if !shown && !ours.contains_key(name) && !artifact::is_reserved(name.as_str()) {
                 views.push(view(standing, &flows, None, Some(name), None));
             }
         }

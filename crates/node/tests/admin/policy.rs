@@ -151,6 +151,7 @@ async fn with_a_second_person_nobody_approves_their_own_proposal() {
     let org = Org::fresh().await;
     let ports = Ports {
         store: Arc::clone(org.node().store()),
+        blobs: Arc::clone(org.node().blobs()),
         clock: Arc::clone(&org.kit.clock) as Arc<_>,
         rng: Arc::new(SeededRng::new(2)),
         signer: Arc::clone(&org.kit.identity) as Arc<_>,

@@ -384,7 +384,7 @@ fn an_ontology_stored_before_has_links_now() {
         "link_types": {"near": {"name": "near", "kind": {"many-to-many": {"left": "airport", "right": "airport"}}}}}"#;
     let stored: Ontology = serde_json::from_str(stored).unwrap();
     let names: Vec<&str> = stored.feed_types().map(ApiName::as_str).collect();
-    assert_eq!(names, ["airport", "near"]);
+    assert_eq!(names, ["airport", "near", "peerd_artifact"]);
     let near = stored.feed_type("near").unwrap();
     assert_eq!(near.named("left").unwrap().of.to_string(), "reference to airport");
     assert!(stored.object_type("near").is_none());

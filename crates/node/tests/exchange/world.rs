@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::FutureExt as _;
 use peerd_core::ConnectionId;
+use peerd_core::peering;
 use peerd_core::policy::Side;
 use peerd_core::security::Security;
 use peerd_node::exchange::{Ack, Batch, Change, Exporter, Flow, Importer};
@@ -12,7 +13,7 @@ use peerd_node::peer::{Peer, Recognised};
 use peerd_node::sharing::Ways;
 use peerd_testkit::Party;
 
-use crate::pair::Pair;
+use crate::pair::{OBJECTS, Pair};
 
 pub(crate) const BOTH: Ways = Ways {
     export: true,
@@ -106,11 +107,19 @@ impl World {
 
     /// Joined, with this ontology on both sides, nothing shared.
     pub(crate) async fn joined_with(security: Security, ontology: &str) -> World {
+        World::joined_for(OBJECTS, security, ontology).await
+    }
+
+    /// The same for this flow, as a sees it.
+    pub(crate) async fn joined_for(flow: peering::Flow, security: Security, ontology: &str) -> World {
         let pair = Pair::linked().await;
         for party in [&pair.a, &pair.b] {
             apply(party, ontology).await;
         }
-        let invitation = pair.request_with(security).await;
+        let mut ask = pair.ask(flow).await;
+        ask.security = security;
+        let asked = pair.a.node().request_connection(&pair.a.manager, ask).await;
+        let invitation = asked.unwrap();
         pair.approve(&invitation.code).await.unwrap();
         pair.carry().await;
         let connection = invitation.id;

@@ -96,6 +96,30 @@ object conflicts flights
 object resolve cfl_1 --keep winner
 object resolve cfl_1 --keep loser
 object set-security flights airport JFK --classification secret --marking a
+artifact put flights report.pdf --name Report --tag a --tag b --marking m --classification secret --media-type text/plain
+artifact put flights report.pdf
+artifact put flights report.pdf --replace art_1
+artifact get flights art_1 out.pdf
+artifact get flights art_1 -
+artifact show flights art_1
+artifact list flights
+artifact list flights --tag a --limit 5 --page-token T
+artifact tag flights art_1 a b
+artifact tag flights art_1 a --remove
+artifact tag flights art_1 --set
+artifact rename flights art_1 other
+artifact restore flights art_1
+artifact restore flights art_1 --blake3 abc
+artifact set-security flights art_1 --classification secret --marking m
+artifact delete flights art_1
+artifact share con_1
+artifact share con_1 --all
+artifact share con_1 --tag a --tag b
+artifact share con_1 --tag a b
+artifact share con_1 --updated-within 7d
+artifact unshare con_1
+artifact transfers
+artifact transfers con_1
 mapping share con_1 airport flight --no-import
 mapping share con_1 airport --no-export
 mapping unshare con_1 airport
@@ -162,6 +186,11 @@ fn wrong_usage_leaves_with_2() {
         "object edit flights airport JFK",
         "object edit flights airport JFK alt",
         "object list flights airport --limit 0",
+        "artifact share con_1 --all --tag a",
+        "artifact share con_1 --updated-within 7",
+        "artifact tag flights art_1",
+        "artifact tag flights art_1 a --remove --set",
+        "artifact put flights x --replace art_1 --tag a",
         "mapping create con_1 a b --property faa",
         "classification set-levels",
         "status -o yaml",

@@ -28,6 +28,8 @@ pub(super) struct Connection {
     created_at: Option<String>,
     changed_at: Option<String>,
     expires_at: Option<String>,
+    /// Which artifacts go out, in words.
+    shared_artifacts: Option<String>,
     feeds: Vec<Feed>,
 }
 
@@ -101,6 +103,7 @@ impl From<pb::Connection> for Connection {
             changed_at,
             expires_at,
             re_export,
+            shared_artifacts,
         } = connection;
         let (classification, markings) = security(allowed);
         Connection {
@@ -122,6 +125,7 @@ impl From<pb::Connection> for Connection {
             created_at: time(created_at),
             changed_at: time(changed_at),
             expires_at: time(expires_at),
+            shared_artifacts: optional(shared_artifacts),
             feeds: feeds.into_iter().map(Feed::from).collect(),
         }
     }
@@ -252,7 +256,7 @@ mod tests {
                 "exports": [], "imports": ["objects", "artifacts"], "re_export": false,
                 "classification": "secret", "markings": ["medical"],
                 "health": {"status": "healthy", "reason": "", "last_acknowledged_at": null},
-                "created_at": null, "changed_at": null, "expires_at": null,
+                "created_at": null, "changed_at": null, "expires_at": null, "shared_artifacts": null,
                 "feeds": [{"type": "airport", "direction": "import", "lane": "source,actions", "cursor": 7, "head": 7,
                            "lag": 0, "parked": 0, "in_sync": true, "dropped": 0, "reason": ""}],
             })

@@ -82,6 +82,14 @@ pub enum Invalid {
         /// The most items it can have.
         max: usize,
     },
+    /// A place has another form than it can have.
+    #[error("{key} must be {form}")]
+    NotAnAddress {
+        /// The key.
+        key: &'static str,
+        /// The form.
+        form: &'static str,
+    },
     /// Two values contradict each other.
     #[error("{key} must be less than {other}")]
     NotBelow {

@@ -25,6 +25,8 @@ pub struct Limits {
     pub drain_max: Duration,
     /// How long a tombstone is kept at least, once everything else lets it go.
     pub tombstone_age_min: Duration,
+    /// How long content that nothing refers to is kept at least.
+    pub content_age_min: Duration,
 }
 
 /// `[limits]` as written. Durations are texts like `90s` and lie between a millisecond and a day, or as said.
@@ -56,6 +58,9 @@ pub struct RawLimits {
     /// Default `24h`, from a minute to a year. Longer than what writes of peers may take to arrive.
     #[serde(default, with = "duration")]
     pub tombstone_age_min: Option<Duration>,
+    /// Default `1h`. Longer than an upload takes from its last byte to its end.
+    #[serde(default, with = "duration")]
+    pub content_age_min: Option<Duration>,
 }
 
 impl TryFrom<RawLimits> for Limits {
@@ -73,6 +78,7 @@ impl TryFrom<RawLimits> for Limits {
             handshake_timeout,
             drain_max,
             tombstone_age_min,
+            content_age_min,
         } = raw;
         let limits = Limits {
             clock_skew_max: time("limits.clock_skew_max", clock_skew_max, secs(7_200))?,
@@ -88,6 +94,7 @@ impl TryFrom<RawLimits> for Limits {
             handshake_timeout: time("limits.handshake_timeout", handshake_timeout, secs(10))?,
             drain_max: time("limits.drain_max", drain_max, secs(20))?,
             tombstone_age_min: age(tombstone_age_min)?,
+            content_age_min: time("limits.content_age_min", content_age_min, secs(3_600))?,
         };
         if limits.heartbeat_interval >= limits.silence_max {
             return Err(Invalid::NotBelow {
@@ -111,6 +118,7 @@ impl From<Limits> for RawLimits {
             handshake_timeout: Some(limits.handshake_timeout),
             drain_max: Some(limits.drain_max),
             tombstone_age_min: Some(limits.tombstone_age_min),
+            content_age_min: Some(limits.content_age_min),
         }
     }
 }

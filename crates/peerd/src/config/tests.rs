@@ -22,7 +22,7 @@ fn load(text: &str, variables: &[(&str, &str)], flags: RawConfig) -> Result<Conf
 
 fn relocate(config: &mut Config, from: &Path) {
     let Store::Embedded { path, .. } = &mut config.store;
-    for path in [&mut config.data_dir, path] {
+    for path in [&mut config.data_dir, &mut config.blobs.path, path] {
         if let Ok(rest) = path.strip_prefix(from) {
             let moved = Path::new("/dir").join(rest);
             *path = moved.components().collect();
@@ -73,6 +73,13 @@ fn what_is_printed_loads_as_the_same() {
         engine = "embedded"
         path = "/data/store"
         cache_bytes = 1048576
+        [store.blobs]
+        path = "/data/blobs"
+        bytes_max = 1048576
+        url = "s3://bucket/some/prefix"
+        endpoint = "http://127.0.0.1:8333"
+        region = "here"
+        access_key_file = "/secret/key"
         [log]
         format = "json"
         filter = "warn,peerd=debug"
@@ -86,6 +93,7 @@ fn what_is_printed_loads_as_the_same() {
         handshake_timeout = "24h"
         drain_max = "1ms"
         tombstone_age_min = "720h"
+        content_age_min = "2s"
     "#;
     for text in [
         NAMED,
@@ -155,6 +163,15 @@ fn an_enrollment_has_a_name() {
 fn values_that_contradict_each_other_or_their_bounds_are_refused() {
     let cases = [
         ("[store]\ncache_bytes = 1", "store.cache_bytes"),
+        ("[store.blobs]\nbytes_max = 1", "store.blobs.bytes_max"),
+        ("[store.blobs]\npath = \"\"", "store.blobs.path"),
+        ("[store.blobs]\nregion = \"a\"", "store.blobs.url"),
+        ("[store.blobs]\nurl = \"s3:///x\"", "store.blobs.url"),
+        ("[store.blobs]\nurl = \"ftp://x\"", "store.blobs.url"),
+        (
+            "[store.blobs]\nurl = \"s3://x\"\nendpoint = \"http://10.0.0.1:1\"",
+            "store.blobs.endpoint",
+        ),
         ("[log]\nfilter = \"peerd=loud\"", "log.filter"),
         ("[limits]\nclock_skew_max = \"0s\"", "limits.clock_skew_max"),
         (

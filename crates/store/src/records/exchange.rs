@@ -1,5 +1,6 @@
 //! What replication remembers.
 
+use peerd_core::artifact::Selection;
 use peerd_core::mapping::{Mapping, Sharing};
 use peerd_core::{ConnectionId, ParkedId, Reason, Time};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Shared {
     pub mappings: Vec<Mapping>,
     /// What the other side told; revision zero when it said nothing yet.
     pub theirs: Sharing,
+    /// Which artifacts go out; none when nobody said so. Not told to the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<Selection>,
 }
 
 impl Record for Shared {

@@ -196,10 +196,9 @@ impl Node {
         let id = connection.id;
         let mut remote_types: Vec<String> = Vec::new();
         if connection.is_flowing()
-            && connection.flow().imports.objects
             && let Some(standing) = self.standing(connection.clone()).await?
         {
-            let imports = standing.flows().imports.into_iter();
+            let imports = standing.agreed_flows().imports.into_iter();
             let imports = imports.filter(|(_, import)| import.mapping.local_type == *local_type);
             remote_types.extend(imports.map(|(name, _)| name.as_str().to_owned()));
         }

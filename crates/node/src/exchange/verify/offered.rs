@@ -109,7 +109,7 @@ impl Node {
     async fn may_export(&self, flow: &Flow) -> Result<Option<(Permit<policy::Flow>, ExportTerms)>, Error> {
         let connection = self.at_work(flow).await?;
         let permit = self
-            .permit_flow(connection.remote, Direction::Export)
+            .permit_flow(connection.remote, Direction::Export, flow.data())
             .map_err(|denial| Error::of(denial.reason))?;
         Ok(self.export_terms(flow).await?.map(|terms| (permit, terms)))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use peerd_core::artifact;
 use peerd_core::authz::Action;
 use peerd_core::object::ObjectKey;
 use peerd_core::ontology::ApiName;
@@ -119,18 +120,18 @@ impl Node {
         let Some(standing) = self.standing(connection.clone()).await? else {
             return Ok(Vec::new());
         };
-        let (flows, agreed) = (standing.flows(), connection.flow());
+        let flows = standing.agreed_flows();
         let flow = |name: &ApiName| Flow {
             connection: connection.id,
             object_type: name.as_str().to_owned(),
         };
-        let exports = flows.exports.keys().filter(|_| agreed.exports.objects);
+        let exports = flows.exports.keys();
         let exports = exports.map(|name| Flowing {
             flow: flow(name),
             local: name.clone(),
             direction: Direction::Export,
         });
-        let imports = flows.imports.iter().filter(|_| agreed.imports.objects);
+        let imports = flows.imports.iter();
         let imports = imports.map(|(name, import)| Flowing {
             flow: flow(name),
             local: import.mapping.local_type.clone(),
@@ -138,7 +139,8 @@ impl Node {
         });
         let flowing: Vec<Flowing> = exports.chain(imports).collect();
         for one in &flowing {
-            let permit = self.permit_flow(connection.remote, one.direction);
+            let data = artifact::data_of(&one.flow.object_type);
+            let permit = self.permit_flow(connection.remote, one.direction, data);
             let _permit = permit.map_err(|denial| peer::explained(&denial))?;
         }
         Ok(flowing)
