@@ -9,6 +9,7 @@ pub mod audit;
 mod caller;
 pub mod connection;
 pub mod enrollment;
+mod entrance;
 mod error;
 pub mod exchange;
 pub mod job;
@@ -28,6 +29,7 @@ pub mod sharing;
 mod space;
 
 pub use caller::Caller;
+pub use entrance::Entrance;
 pub use error::Error;
 pub use line::{Asked, Line};
 pub use node::{Node, Ports};
