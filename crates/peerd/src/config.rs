@@ -4,6 +4,7 @@
 //! key that is not known is an error wherever it stands. Secrets are paths of files, never values.
 
 mod api;
+mod console;
 mod duration;
 mod enrollment;
 mod error;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Protection, RawApi};
+pub use console::{Console, RawConsole};
 pub use enrollment::{Enrollment, RawEnrollment};
 pub use error::{Error, Invalid};
 pub use limits::{Limits, RawLimits};
@@ -41,6 +43,8 @@ pub struct Config {
     pub mpx: Mpx,
     /// `[api]`
     pub api: Api,
+    /// `[console]`
+    pub console: Console,
     /// `[policy]`
     pub policy: Policy,
     /// `[store]`
@@ -66,6 +70,9 @@ pub struct RawConfig {
     /// `[api]`
     #[serde(skip_serializing_if = "is_default")]
     pub api: RawApi,
+    /// `[console]`
+    #[serde(skip_serializing_if = "is_default")]
+    pub console: RawConsole,
     /// `[policy]`
     #[serde(skip_serializing_if = "is_default")]
     pub policy: RawPolicy,
@@ -121,6 +128,7 @@ impl TryFrom<RawConfig> for Config {
             enrollment,
             mpx,
             api,
+            console,
             policy,
             store,
             log,
@@ -131,6 +139,7 @@ impl TryFrom<RawConfig> for Config {
             enrollment: enrollment.try_into()?,
             mpx: mpx.try_into()?,
             api: api.try_into()?,
+            console: console.into(),
             policy: policy.into(),
             store: store.check(&data_dir)?,
             log: log.try_into()?,
@@ -147,6 +156,7 @@ impl From<Config> for RawConfig {
             enrollment: config.enrollment.into(),
             mpx: config.mpx.into(),
             api: config.api.into(),
+            console: config.console.into(),
             policy: config.policy.into(),
             store: config.store.into(),
             log: config.log.into(),
