@@ -82,19 +82,26 @@ pub(crate) async fn serve(
 }
 
 async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Response, Error> {
-    if entry.route.method == Method::Post {
-        arrival.form = form(&arrival.headers, body).await?;
-    }
+    let sent = entry.route.method == Method::Post;
     let run = match &entry.run {
-        Run::Open(run) => return run(arrival).await,
+        Run::Open(run) => {
+            if sent {
+                arrival.form = form(&arrival.headers, body).await?;
+            }
+            return run(arrival).await;
+        }
         Run::Guarded(run) => run,
     };
-    let Some(visit) = recognise(&arrival).await? else {
+    // What a stranger sends is not even read.
+    let Some(mut visit) = recognise(&arrival).await? else {
         return strangers(entry, &arrival);
     };
-    if entry.route.method == Method::Post && !same(visit.form.text(FORM_TOKEN), &visit.form_token) {
-        let told = "the form is of an earlier session; open the page again and repeat what you did";
-        return Err(Error::new(Reason::RoleInsufficient, told));
+    if sent {
+        visit.form = form(&arrival.headers, body).await?;
+        if !same(visit.form.text(FORM_TOKEN), &visit.form_token) {
+            let told = "the form is of an earlier session; open the page again and repeat what you did";
+            return Err(Error::new(Reason::RoleInsufficient, told));
+        }
     }
     if let Needs::Call(action) = entry.route.needs {
         visit.node().admit_call(&visit.caller, action).await?;

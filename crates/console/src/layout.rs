@@ -55,20 +55,22 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The parts, each with the first of these pages that the visitor may open.
-const NAVIGATION: &[(Section, &str, &[(&str, Option<Action>)])] = &[
-    (Section::Connections, "Connections", &[("/console/", None)]),
+/// The parts with their first pages, and what a visitor must be able to do to be shown one.
+const NAVIGATION: &[(Section, &str, &str, Option<Action>)] = &[
+    (Section::Connections, "Connections", "/console/", None),
     (
         Section::Network,
         "Network",
-        &[("/console/network", Some(Action::LinkList))],
+        "/console/network",
+        Some(Action::LinkList),
     ),
     (
         Section::Objects,
         "Objects",
-        &[("/console/objects", Some(Action::ObjectList))],
+        "/console/objects",
+        Some(Action::ObjectList),
     ),
-    (Section::Control, "Control Panel", &[("/console/control", None)]),
+    (Section::Control, "Control Panel", "/console/control", None),
 ];
 
 /// The pages of the Control Panel.
@@ -92,8 +94,8 @@ pub(crate) fn page(visit: &Visit, page: &Page<'_>, body: &Markup) -> Markup {
         header.top {
             a.brand href="/console/" { span.mark aria-hidden="true" {} span.of { (of) } }
             nav.main aria-label="Main" {
-                @for (section, title, pages) in NAVIGATION {
-                    @if let Some((path, _)) = pages.iter().find(|(_, action)| action.is_none_or(|it| visit.may(it))) {
+                @for (section, title, path, action) in NAVIGATION {
+                    @if action.is_none_or(|it| visit.may(it)) {
                         a href=(path) aria-current=[(*section == page.section).then_some("page")] { (title) }
                     }
                 }

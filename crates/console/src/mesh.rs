@@ -19,6 +19,8 @@ const LOOK: usize = 1_000;
 /// The size of the picture, and how far the others are from its middle.
 const WIDTH: f64 = 920.0;
 const HEIGHT: f64 = 420.0;
+/// How high it is where nobody stands above or below.
+const FLAT: f64 = 120.0;
 const RADIUS_X: f64 = 340.0;
 const RADIUS_Y: f64 = 150.0;
 /// How long a title may be in the picture, in characters.
@@ -36,6 +38,7 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
     }
     let drawn = known.get(..DRAWN_MAX).unwrap_or(&known);
     let hidden = known.len() - drawn.len();
+    let high = if drawn.len() > 2 { HEIGHT } else { FLAT };
     let us = visit
         .enrollment
         .title
@@ -48,13 +51,13 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
     Ok(html! {
         section.mesh aria-labelledby="mesh" {
             h2 #mesh { "Mesh" }
-            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-label=(label) {
+            svg viewBox=(format!("0 0 {WIDTH} {high}")) role="group" aria-label=(label) {
                 @for (place, view) in drawn.iter().enumerate() {
-                    (spoke(view, at(place, drawn.len()), connections))
+                    (spoke(view, (WIDTH / 2.0, high / 2.0), at(place, drawn.len(), high), connections))
                 }
                 g.us {
-                    rect x=(WIDTH / 2.0 - 90.0) y=(HEIGHT / 2.0 - 22.0) width="180" height="44" rx="6" {}
-                    text x=(WIDTH / 2.0) y=(HEIGHT / 2.0 + 5.0) { (short(us)) }
+                    rect x=(WIDTH / 2.0 - 90.0) y=(high / 2.0 - 22.0) width="180" height="44" rx="6" {}
+                    text x=(WIDTH / 2.0) y=(high / 2.0 + 5.0) { (short(us)) }
                 }
             }
             @if hidden > 0 { p.none { "and " (hidden) " more, on the " a href="/console/network" { "Network" } " page" } }
@@ -63,18 +66,18 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
 }
 
 /// Where the others stand: from the left around, so that few stand side by side.
-fn at(place: usize, of: usize) -> (f64, f64) {
+fn at(place: usize, of: usize, high: f64) -> (f64, f64) {
     // Two dozen at most: both convert without loss.
     let share =
         f64::from(u32::try_from(place).unwrap_or(0)) / f64::from(u32::try_from(of.max(1)).unwrap_or(1));
-    let angle = share * TAU + if of == 2 { 0.0 } else { TAU / 4.0 };
+    let angle = share * TAU + if of <= 2 { 0.0 } else { TAU / 4.0 };
     (
         WIDTH / 2.0 + RADIUS_X * angle.cos(),
-        HEIGHT / 2.0 + RADIUS_Y * angle.sin(),
+        high / 2.0 + RADIUS_Y * angle.sin(),
     )
 }
 
-fn spoke(view: &LinkView, (x, y): (f64, f64), connections: &[Connection]) -> Markup {
+fn spoke(view: &LinkView, (mx, my): (f64, f64), (x, y): (f64, f64), connections: &[Connection]) -> Markup {
     let (link, status) = (&view.link, view.health.status);
     let remote = link.remote.as_ref();
     let title = remote.map_or_else(String::new, |remote| {
@@ -89,7 +92,6 @@ fn spoke(view: &LinkView, (x, y): (f64, f64), connections: &[Connection]) -> Mar
         link.direction,
         over.len()
     );
-    let (mx, my) = (WIDTH / 2.0, HEIGHT / 2.0);
     html! {
         a href={ "/console/network/" (link.id) } aria-label=(what) {
             title { (what) }

@@ -38,19 +38,34 @@ pub(crate) fn button_form(visit: &Visit, action: &str, label: &str, class: &str)
 
 /// A point in time, in UTC; a script shows it in the viewer's zone and leaves the exact one to be seen.
 pub(crate) fn when(time: Time) -> Markup {
-    let exact = time.to_string();
-    let short = exact.get(..16).filter(|_| exact.ends_with('Z')).map_or_else(
-        || exact.clone(),
-        |minute| format!("{} UTC", minute.replace('T', " ")),
-    );
+    written(&time.to_string())
+}
+
+fn written(exact: &str) -> Markup {
+    let minute = exact.get(..16).filter(|_| exact.ends_with('Z'));
+    let short = minute.map(|minute| format!("{} UTC", minute.replace('T', " ")));
+    let short = short.as_deref().unwrap_or(exact);
     html! { time datetime=(exact) title=(exact) { (short) } }
+}
+
+/// A sentence of the node, with the times in it as times.
+pub(crate) fn sentence(text: &str) -> Markup {
+    let is_time =
+        |word: &str| word.len() >= 20 && word.ends_with('Z') && word.as_bytes().get(10) == Some(&b'T');
+    html! {
+        @for (place, word) in text.split(' ').enumerate() {
+            @if place > 0 { " " }
+            @if is_time(word) { (written(word)) } @else { (word) }
+        }
+    }
 }
 
 /// A point in time that may not have come.
 pub(crate) fn when_known(time: Option<Time>) -> Markup {
-    match time {
-        Some(time) => when(time),
-        None => html! { span.none { "never" } },
+    if let Some(time) = time {
+        when(time)
+    } else {
+        html! { span.none { "never" } }
     }
 }
 
@@ -65,6 +80,7 @@ pub(crate) fn stage(stage: &Stage) -> Markup {
 }
 
 /// A text that is long, cut in the middle of a table and whole on hover.
+#[expect(clippy::needless_pass_by_value, reason = "ids are small and made on the spot")]
 pub(crate) fn id(text: impl ToString) -> Markup {
     let text = text.to_string();
     html! { span.id title=(text) { (text) } }

@@ -1,5 +1,7 @@
 //! A code as a picture that a phone reads.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 use qrcode::{Color, EcLevel, QrCode};
 
@@ -14,7 +16,8 @@ pub(crate) fn svg(text: &str) -> Option<Markup> {
     for (place, color) in code.to_colors().into_iter().enumerate() {
         if color == Color::Dark {
             let (x, y) = (place % width + QUIET, place / width + QUIET);
-            path.push_str(&format!("M{x} {y}h1v1h-1z"));
+            // Writing to a text does not fail.
+            let _ = write!(path, "M{x} {y}h1v1h-1z");
         }
     }
     let size = width + 2 * QUIET;

@@ -142,6 +142,7 @@ impl Visit {
     }
 
     /// The page, with everything around it.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what pages answer with")]
     pub(crate) fn page(&self, page: &Page<'_>, body: &Markup) -> Outcome {
         if self.notice.is_some() {
             self.console().sessions.noticed(self.key);
@@ -150,6 +151,7 @@ impl Visit {
     }
 
     /// The page again after a form that was refused: what was written is kept, and why is said.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what pages answer with")]
     pub(crate) fn again(&self, error: &Error, page: &Page<'_>, body: &Markup) -> Outcome {
         let status = StatusCode::from_u16(error.reason().code().http());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -157,12 +159,14 @@ impl Visit {
     }
 
     /// After a form: go on to another page, which says what was done.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what pages answer with")]
     pub(crate) fn done(&self, to: &str, notice: impl Into<String>) -> Outcome {
         self.console().sessions.notify(self.key, notice.into());
         Ok(redirect(to))
     }
 
     /// After a form that made a secret: go on to the page that shows it once.
+    #[expect(clippy::unnecessary_wraps, reason = "it is what pages answer with")]
     pub(crate) fn show_once(&self, shown: Shown) -> Outcome {
         let name = self.console().sessions.keep(self.key, shown);
         Ok(redirect(&format!("/console/once/{name}")))

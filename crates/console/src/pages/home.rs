@@ -9,7 +9,7 @@ use peerd_node::connection::ConnectionView;
 
 use crate::layout::{Page, Section};
 use crate::mesh;
-use crate::parts::{badge, empty, flow, more, stage, when_known};
+use crate::parts::{badge, empty, flow, more, sentence, stage, when_known};
 use crate::route::{Entry, Method, session};
 use crate::visit::{Outcome, Visit};
 
@@ -150,9 +150,9 @@ fn row(view: &ConnectionView) -> Markup {
             }
             td { (stage(&connection.stage)) }
             td {
-                @if connection.stage.is_final() { span.none { (view.stage_reason()) } } @else {
+                @if connection.stage.is_final() { span.none { (sentence(&view.stage_reason())) } } @else {
                     (badge(view.status))
-                    @if view.status != Status::Healthy { " " span.why { (view.reason) } }
+                    @if view.status != Status::Healthy { " " span.why { (sentence(&view.reason)) } }
                 }
             }
             td { (here) " " span.arrow aria-hidden="true" { "⇄" } span.hidden { " with " } " " (there) }

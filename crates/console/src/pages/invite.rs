@@ -120,6 +120,7 @@ async fn details(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> 
     Ok(html! {
         h1 { "Connection details" }
         (alert(error))
+        div.narrow {
         section.card aria-labelledby="asks" {
             h2 #asks { strong { (code.title) } " asks for a connection" }
             (asked(visit, &inspection))
@@ -142,6 +143,7 @@ async fn details(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> 
             (empty("There is no space here that you manage.", &html! { "A manager of a space can approve the request for it." }))
         }
         @if visit.may(Action::ConnectionReject) && !is_ours(visit, code) { (turn_down(visit, text)) }
+        }
     })
 }
 
@@ -155,9 +157,10 @@ fn asked(visit: &Visit, inspection: &Inspection) -> Markup {
         ("Who", html! { (code.title) " " (id(code.originator())) }),
         (
             "Fingerprint",
-            match &inspection.fingerprint {
-                Some(fingerprint) => html! { code.whole { (fingerprint) } },
-                None => html! { span.none { "unknown: there is no complete link to them" } },
+            if let Some(fingerprint) = &inspection.fingerprint {
+                html! { code.whole { (fingerprint) } }
+            } else {
+                html! { span.none { "unknown: there is no complete link to them" } }
             },
         ),
         ("Their space", html! { (code.space) }),

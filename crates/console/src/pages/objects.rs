@@ -244,7 +244,7 @@ pub(super) fn about(visit: &Visit, object: &ObjectView) -> Markup {
             "Came",
             html! {
                 @if object.provenance.is_imported() {
-                    "over " (object.provenance.hops) " connections"
+                    "imported over " (object.provenance.hops) @if object.provenance.hops == 1 { " connection" } @else { " connections" }
                     @if let Some(via) = via { ", last over " a href={ "/console/connections/" (via) } { "this one" } }
                 } @else { "from here" }
             },

@@ -56,8 +56,8 @@ async fn sheet(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> {
     Ok(html! {
         h1 { "Markings and levels" }
         (alert(error))
-        section aria-labelledby="levels" {
-            h2 #levels { "Classification levels" }
+        section aria-labelledby="of-levels" {
+            h2 #of-levels { "Classification levels" }
             (levels_part(visit, &levels))
         }
         section aria-labelledby="markings" {

@@ -41,9 +41,14 @@ async fn form(arrival: Arrival) -> Outcome {
 }
 
 /// The sign-in form. It carries a token of its own: another site could otherwise sign a browser in as somebody else.
+#[expect(clippy::unnecessary_wraps, reason = "it is what its callers answer with")]
 fn sheet(arrival: &Arrival, error: Option<&Error>) -> Outcome {
     let console = &arrival.console;
-    let token = console.sessions.secret();
+    let name = Cookie::SignIn.name(console.node.enrollment_id(), console.secure);
+    // A form that is open in another tab stays good.
+    let kept = cookie::value(&arrival.headers, &name);
+    let kept = kept.filter(|token| token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()));
+    let token = kept.unwrap_or_else(|| console.sessions.secret());
     let to = destination(arrival.query.text("to"), arrival.form.text("to"));
     let body = html! {
         div.sign-in {

@@ -15,27 +15,19 @@ pub(crate) fn remedy<'a>(
     let mut addresses = addresses.into_iter();
     Some(match reason {
         Reason::EgressDenied => {
-            let mut path = proposal("egress", enrollment);
-            if let Some(address) = addresses.next() {
-                path.push_str(&format!(
-                    "&destination={}&ports={}",
-                    encoded(&address.host),
-                    address.port
-                ));
-            }
+            let place = addresses.next().map_or_else(String::new, |address| {
+                let host = encoded(&address.host.to_string());
+                format!("&destination={host}&ports={}", address.port)
+            });
+            let path = proposal("egress", enrollment) + &place;
             (path, "Propose an egress policy")
         }
         Reason::IngressDenied => {
-            let mut path = proposal("ingress", enrollment);
-            let hosts: Vec<String> = addresses.map(|address| address.host.to_string()).collect();
-            let plain: Vec<&str> = hosts
-                .iter()
+            let hosts = addresses.map(|address| address.host.to_string());
+            let plain: Vec<String> = hosts
                 .filter(|host| host.parse::<std::net::IpAddr>().is_ok())
-                .map(String::as_str)
                 .collect();
-            if !plain.is_empty() {
-                path.push_str(&format!("&sources={}", encoded(plain.join(" "))));
-            }
+            let path = proposal("ingress", enrollment) + "&sources=" + &encoded(&plain.join(" "));
             (path, "Propose an ingress policy")
         }
         Reason::LinkMissing => ("/console/network".into(), "Make a link"),
@@ -51,6 +43,6 @@ fn proposal(side: &str, enrollment: Option<EnrollmentId>) -> String {
     format!("/console/policies/propose?side={side}&enrollments={enrollment}")
 }
 
-fn encoded(text: impl ToString) -> String {
-    form_urlencoded::byte_serialize(text.to_string().as_bytes()).collect()
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

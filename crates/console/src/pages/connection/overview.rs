@@ -14,7 +14,8 @@ use peerd_node::job::JobFilter;
 use super::Shown;
 use crate::fields::Fields;
 use crate::parts::{
-    badge, button_form, empty, facts, flow, form_token, hours_field, id, remedy, security, when, when_known,
+    badge, button_form, empty, facts, flow, form_token, hours_field, id, remedy, security, sentence, when,
+    when_known,
 };
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit};
@@ -150,7 +151,7 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
     let view = &shown.view;
     let connection = shown.connection();
     if connection.stage.is_final() {
-        return Ok(html! { p { (view.stage_reason()) } });
+        return Ok(html! { p { (sentence(&view.stage_reason())) } });
     }
     let word = view.reason.split(':').next().unwrap_or_default();
     let reason = Reason::from_word(word).filter(|_| view.status == Status::Blocked);
@@ -164,11 +165,11 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
     let remedy = reason.and_then(|reason| remedy(reason, Some(connection.remote), addresses));
     let advice = advice(view.status, &view.reason);
     Ok(html! {
-        p { (badge(view.status)) " " (view.reason) }
+        p { (badge(view.status)) " " (sentence(&view.reason)) }
         @if let Some(advice) = advice { p.hint { (advice) } }
         @if let Some((path, label)) = remedy { p { a.button href=(path) { (label) } } }
         (facts(vec![
-            ("State", html! { (view.stage_reason()) }),
+            ("State", html! { (sentence(&view.stage_reason())) }),
             ("Last acknowledged", when_known(view.last_acknowledged_at)),
             ("Link", html! {
                 @if let Some(link) = &link { a href={ "/console/network/" (link.link.id) } { (link.link.name) } " " (badge(link.health.status)) }

@@ -9,7 +9,7 @@ use peerd_node::Error;
 use super::Shown;
 use crate::parts::{
     alert, button_form, data_types, data_types_fields, empty, form_token, known_security, security,
-    security_fields, submit, text_field, when,
+    security_fields, sentence, submit, text_field, when,
 };
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, is_correctable};
@@ -64,7 +64,7 @@ async fn sheet(visit: &Visit, error: Option<&Error>) -> Result<(Shown, Markup), 
         (shown.head_at(visit, "/settings"))
         (alert(error))
         @if connection.stage.is_final() {
-            (empty("This connection is over.", &html! { (shown.view.stage_reason()) ". Its record stays as evidence." }))
+            (empty("This connection is over.", &html! { (sentence(&shown.view.stage_reason())) ". Its record stays as evidence." }))
         } @else {
             @if joined { (status(visit, &shown)) (data(visit, &shown)) (pass_on(visit, &shown)) (change(visit, &shown).await?) }
             @else { (empty("There is nothing to set before the connection is active.", &html! { a href=(shown.path()) { "The overview" } " says what comes next." })) }
@@ -101,7 +101,7 @@ fn status(visit: &Visit, shown: &Shown) -> Markup {
     html! {
         section.card aria-labelledby="status" {
             h2 #status { "Status" }
-            p { (shown.view.stage_reason()) "." }
+            p { (sentence(&shown.view.stage_reason())) "." }
             @if by_them { p.hint { "Only the other side lifts its own stop." } }
             @if halted_here && shown.may(visit, Action::ConnectionEnable) {
                 (button_form(visit, &format!("{path}/enable"), "Enable", "primary"))

@@ -29,9 +29,9 @@ struct Item {
 pub(super) async fn content(visit: &Visit, current: &[Connection]) -> Result<Markup, Error> {
     let spaces = visit.spaces().await?;
     let mut items = enrollment(visit);
-    let mut titles = Titles::of(visit).await?;
+    let titles = Titles::of(visit).await?;
     for connection in current.iter().rev() {
-        items.extend(of_connection(visit, connection, &spaces, &mut titles));
+        items.extend(of_connection(visit, connection, &spaces, &titles));
     }
     items.extend(links(&titles));
     items.extend(policies(visit).await?);
@@ -94,7 +94,7 @@ fn enrollment(visit: &Visit) -> Vec<Item> {
     item.into_iter().collect()
 }
 
-fn of_connection(visit: &Visit, connection: &Connection, spaces: &[Space], titles: &mut Titles) -> Vec<Item> {
+fn of_connection(visit: &Visit, connection: &Connection, spaces: &[Space], titles: &Titles) -> Vec<Item> {
     let (peer, page) = (
         titles.name(connection),
         format!("/console/connections/{}", connection.id),

@@ -104,7 +104,7 @@ async fn details(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> 
     Ok(html! {
         h1 { "Link details" }
         (alert(error))
-        section.card aria-labelledby="says" {
+        div.narrow { section.card aria-labelledby="says" {
             h2 #says { @if let Some(title) = &code.title { (title) } @else { "An enrollment without a title" } }
             (facts(vec![
                 ("Enrollment", id(code.enrollment())),
@@ -115,7 +115,7 @@ async fn details(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> 
                 ("Expires", when(code.expires_at)),
             ]))
             p.hint { "Compare the fingerprint with the one the other side reads to you." }
-        }
+        } }
         @if !problems.is_empty() {
             section.card aria-labelledby="check" { h2 #check { "What stands against it" } (list(&code, &problems)) }
         }
