@@ -83,7 +83,8 @@ impl Gate {
 
 /// Whether a path is of the pages: no gRPC path is below one of them.
 fn is_page(path: &str) -> bool {
-    path == "/" || path == "/console" || path.starts_with("/console/")
+    // Browsers ask for the icon by themselves, and are no strangers for that.
+    matches!(path, "/" | "/console" | "/favicon.ico") || path.starts_with("/console/")
 }
 
 /// Where a call comes from, as far as the transport knows.

@@ -21,6 +21,7 @@ struct Asset {
 }
 
 const CSS: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Declares the files.
@@ -39,6 +40,7 @@ assets! {
     "console.js": SCRIPT,
     "copy.js": SCRIPT,
     "dialogs.js": SCRIPT,
+    "icon.svg": PICTURE,
     "live.js": SCRIPT,
     "times.js": SCRIPT,
 }

@@ -103,7 +103,7 @@ pub fn router(setup: Setup) -> Router {
 /// What stands in place of the pages where the console is switched off: it says so.
 pub fn switched_off() -> Router {
     let mut router = Router::new();
-    for path in ["/", "/console", "/console/", "/console/{*rest}"] {
+    for path in ["/", "/favicon.ico", "/console", "/console/", "/console/{*rest}"] {
         router = router.route(path, any(async || guard::switched_off()));
     }
     router.layer(map_response(guard::harden))

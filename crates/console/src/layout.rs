@@ -157,6 +157,7 @@ fn document(title: &str, inner: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (title) }
                 link rel="stylesheet" href=(assets::path("console.css"));
+                link rel="icon" href=(assets::path("icon.svg"));
                 script type="module" src=(assets::path("console.js")) {}
             }
             body {

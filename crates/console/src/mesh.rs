@@ -39,6 +39,9 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
     let drawn = known.get(..DRAWN_MAX).unwrap_or(&known);
     let hidden = known.len() - drawn.len();
     let high = if drawn.len() > 2 { HEIGHT } else { FLAT };
+    // One other stands beside this one; more stand around it.
+    let aside = if drawn.len() == 1 { RADIUS_X / 2.0 } else { 0.0 };
+    let middle = (WIDTH / 2.0 - aside, high / 2.0);
     let us = visit
         .enrollment
         .title
@@ -51,30 +54,27 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
     Ok(html! {
         section.mesh aria-labelledby="mesh" {
             h2 #mesh { "Mesh" }
-            svg viewBox=(format!("0 0 {WIDTH} {high}")) role="group" aria-label=(label) {
+            div.scroll tabindex="0" role="group" aria-label="Mesh" { svg viewBox=(format!("0 0 {WIDTH} {high}")) role="group" aria-label=(label) {
                 @for (place, view) in drawn.iter().enumerate() {
-                    (spoke(view, (WIDTH / 2.0, high / 2.0), at(place, drawn.len(), high), connections))
+                    (spoke(view, middle, at(place, drawn.len(), middle), connections))
                 }
                 g.us {
-                    rect x=(WIDTH / 2.0 - 90.0) y=(high / 2.0 - 22.0) width="180" height="44" rx="6" {}
-                    text x=(WIDTH / 2.0) y=(high / 2.0 + 5.0) { (short(us)) }
+                    rect x=(middle.0 - 90.0) y=(high / 2.0 - 22.0) width="180" height="44" rx="6" {}
+                    text x=(middle.0) y=(high / 2.0 + 5.0) { (short(us)) }
                 }
-            }
+            } }
             @if hidden > 0 { p.none { "and " (hidden) " more, on the " a href="/console/network" { "Network" } " page" } }
         }
     })
 }
 
 /// Where the others stand: from the left around, so that few stand side by side.
-fn at(place: usize, of: usize, high: f64) -> (f64, f64) {
+fn at(place: usize, of: usize, (mx, my): (f64, f64)) -> (f64, f64) {
     // Two dozen at most: both convert without loss.
     let share =
         f64::from(u32::try_from(place).unwrap_or(0)) / f64::from(u32::try_from(of.max(1)).unwrap_or(1));
     let angle = share * TAU + if of <= 2 { 0.0 } else { TAU / 4.0 };
-    (
-        WIDTH / 2.0 + RADIUS_X * angle.cos(),
-        high / 2.0 + RADIUS_Y * angle.sin(),
-    )
+    (mx + RADIUS_X * angle.cos(), my + RADIUS_Y * angle.sin())
 }
 
 fn spoke(view: &LinkView, (mx, my): (f64, f64), (x, y): (f64, f64), connections: &[Connection]) -> Markup {

@@ -26,7 +26,7 @@ pub(crate) fn routes() -> Vec<Entry> {
     ]
 }
 
-/// What was found, and the number to go on after.
+/// What was found, and the number to go on before.
 struct Found {
     records: Vec<AuditRecord>,
     next: Option<u64>,
@@ -74,30 +74,28 @@ fn since_options() -> Vec<(String, String)> {
 async fn search(visit: &Visit) -> Result<Found, Error> {
     let query = &visit.query;
     let since = query.hours("hours")?.map(|span| visit.node().now().minus(span));
-    let mut after: Option<u64> = query.optional("after")?;
+    let mut before: Option<u64> = query.optional("after")?;
     let (mut records, mut read) = (Vec::new(), 0);
     loop {
-        let (page, next) = visit
-            .node()
-            .list_audit(&visit.caller, since, after, CHUNK)
-            .await?;
+        let listed = visit.node().list_audit_back(&visit.caller, before, CHUNK).await;
+        let (page, next) = listed?;
         read += page.len();
         for record in page {
             let number = record.number;
-            if fits(&record, query.text("text").trim(), query.text("outcome")) {
+            // Clocks are set back at times, so that an early record does not end the search.
+            let late = since.is_none_or(|since| record.fact.at() >= since);
+            if late && fits(&record, query.text("text").trim(), query.text("outcome")) {
                 records.push(record);
             }
             if records.len() == ROWS {
-                return Ok(Found {
-                    records,
-                    next: Some(number),
-                });
+                let next = (number > 1).then_some(number);
+                return Ok(Found { records, next });
             }
         }
         if next.is_none() || read >= SEARCHED_MAX {
             return Ok(Found { records, next });
         }
-        after = next;
+        before = next;
     }
 }
 
@@ -134,7 +132,7 @@ fn actor(actor: &Actor) -> String {
 
 fn table(records: &[AuditRecord]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Audit records" {
+        div.scroll tabindex="0" role="group" aria-label="Audit records" {
             table {
                 thead { tr {
                     th.number scope="col" { "No." } th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { "What" }

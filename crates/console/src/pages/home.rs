@@ -120,7 +120,7 @@ fn table(visit: &Visit, rows: &[ConnectionView], ended: bool) -> Markup {
         };
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Peer connections" {
+        div.scroll tabindex="0" role="group" aria-label="Peer connections" {
             table {
                 thead { tr {
                     th scope="col" { "Peer" } th scope="col" { "State" } th scope="col" { "Health" }

@@ -64,7 +64,7 @@ async fn list(visit: Visit) -> Outcome {
 
 fn table(links: &[LinkView]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Links" {
+        div.scroll tabindex="0" role="group" aria-label="Links" {
             table {
                 thead { tr {
                     th scope="col" { "Link" } th scope="col" { "Other side" } th scope="col" { "Status" }
@@ -99,7 +99,7 @@ fn title(link: &Link) -> Markup {
 
 fn knock_table(knocks: &[Knock]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Knocks" {
+        div.scroll tabindex="0" role="group" aria-label="Knocks" {
             table {
                 thead { tr {
                     th scope="col" { "From" } th scope="col" { "Claims to be" } th scope="col" { "Refused because" }

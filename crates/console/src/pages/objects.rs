@@ -95,7 +95,7 @@ async fn types(visit: Visit) -> Outcome {
         @if ontology.object_types.is_empty() {
             (empty("This space has no object types.", &html! { "Apply an ontology with " code { "peerctl ontology apply " (space) " FILE" } "." }))
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Object types" {
+            div.scroll tabindex="0" role="group" aria-label="Object types" {
                 table {
                     thead { tr { th scope="col" { "Type" } th scope="col" { "Title" } th scope="col" { "Primary key" } th.number scope="col" { "Properties" } } }
                     tbody { @for of in ontology.object_types.values() {
@@ -208,7 +208,7 @@ fn table(space: &str, of: &ObjectType, objects: &[ObjectView]) -> Markup {
         .take(COLUMNS)
         .collect();
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Objects" {
+        div.scroll tabindex="0" role="group" aria-label="Objects" {
             table {
                 thead { tr {
                     th scope="col" { "Key" }

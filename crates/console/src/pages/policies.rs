@@ -81,7 +81,7 @@ async fn list(visit: Visit) -> Outcome {
 
 fn table(visit: &Visit, policies: &[PolicyView]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Policies" {
+        div.scroll tabindex="0" role="group" aria-label="Policies" {
             table {
                 thead { tr {
                     th scope="col" { "Direction" } th scope="col" { "Admits" } th scope="col" { "Enrollments" }

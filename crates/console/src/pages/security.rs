@@ -102,7 +102,7 @@ fn table(visit: &Visit, markings: &[Marking], people: &[Principal]) -> Markup {
             .map(|one| one.name.to_string())
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Markings" {
+        div.scroll tabindex="0" role="group" aria-label="Markings" {
             table {
                 thead { tr { th scope="col" { "Marking" } th scope="col" { "Who may see it" } th scope="col" { span.hidden { "What to do" } } } }
                 tbody { @for marking in markings {

@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Vec<Entry> {
     vec![
         open(Method::Get, "/", to_home),
         open(Method::Get, "/console", to_home),
+        open(Method::Get, "/favicon.ico", icon),
         open(Method::Get, "/console/assets/{version}/{name}", assets::serve),
         open(Method::Get, "/console/sign-in", form),
         open(Method::Post, "/console/sign-in", sign_in),
@@ -30,6 +31,10 @@ pub(crate) fn routes() -> Vec<Entry> {
 
 async fn to_home(_: Arrival) -> Outcome {
     Ok(redirect("/console/"))
+}
+
+async fn icon(_: Arrival) -> Outcome {
+    Ok(redirect(&assets::path("icon.svg")))
 }
 
 async fn nothing(_: Arrival) -> Outcome {

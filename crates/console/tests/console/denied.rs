@@ -109,6 +109,7 @@ async fn what_is_open_to_anybody_is_only_the_way_in() {
         [
             "/",
             "/console",
+            "/favicon.ico",
             "/console/assets/{version}/{name}",
             "/console/sign-in",
             "/console/sign-in",

@@ -83,7 +83,7 @@ fn flows(view: &MappingView) -> bool {
 
 fn table(visit: &Visit, shown: &Shown, views: &[&MappingView]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Types" {
+        div.scroll tabindex="0" role="group" aria-label="Types" {
             table {
                 thead { tr {
                     th scope="col" { "Here" } th scope="col" { "There" } th scope="col" { "Properties" }

@@ -242,7 +242,7 @@ fn feeds(feeds: &[FeedProgress]) -> Markup {
         );
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Feeds" {
+        div.scroll tabindex="0" role="group" aria-label="Feeds" {
             table {
                 thead { tr {
                     th scope="col" { "Type" } th scope="col" { "Direction" } th scope="col" { "Lanes" }
@@ -294,7 +294,7 @@ fn table(jobs: &[Job]) -> Markup {
     }
     let most = jobs.iter().map(moved).max().unwrap_or(0).max(1);
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Peering jobs" {
+        div.scroll tabindex="0" role="group" aria-label="Peering jobs" {
             table {
                 thead { tr {
                     th scope="col" { "Started" } th scope="col" { "Type" } th scope="col" { "Direction" }

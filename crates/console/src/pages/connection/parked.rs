@@ -50,7 +50,7 @@ async fn list(visit: Visit) -> Outcome {
             @if parked.is_empty() {
                 (empty("Nothing is parked.", &html! { "An object that cannot be sent or applied is put here with a reason; the others go on." }))
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Parked objects" {
+                div.scroll tabindex="0" role="group" aria-label="Parked objects" {
                     table {
                         thead { tr {
                             th scope="col" { "Object" } th scope="col" { "Direction" } th scope="col" { "Reason" }

@@ -65,7 +65,7 @@ async fn sheet(visit: &Visit, error: Option<&Error>) -> Result<(Shown, Markup), 
         (alert(error))
         @if connection.stage.is_final() {
             (empty("This connection is over.", &html! { (sentence(&shown.view.stage_reason())) ". Its record stays as evidence." }))
-        } @else {
+        } @else { div.narrow {
             @if joined { (status(visit, &shown)) (data(visit, &shown)) (pass_on(visit, &shown)) (change(visit, &shown).await?) }
             @else { (empty("There is nothing to set before the connection is active.", &html! { a href=(shown.path()) { "The overview" } " says what comes next." })) }
             @if joined && shown.may(visit, Action::ConnectionVerify) {
@@ -82,7 +82,7 @@ async fn sheet(visit: &Visit, error: Option<&Error>) -> Result<(Shown, Markup), 
                     p.actions { a.button.danger href={ (shown.path()) "/close" } data-dialog { "Close connection" } }
                 }
             }
-        }
+        } }
     };
     Ok((shown, body))
 }

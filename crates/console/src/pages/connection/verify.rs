@@ -54,7 +54,7 @@ fn report(verified: &Verification) -> Markup {
         return empty("Nothing flows.", &html! { "There is nothing to compare." });
     }
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Comparison" {
+        div.scroll tabindex="0" role="group" aria-label="Comparison" {
             table {
                 thead { tr { th scope="col" { "Type" } th.number scope="col" { "Here" } th.number scope="col" { "There" } th scope="col" { "Differences" } } }
                 tbody { @for (name, report) in &verified.types { (row(name, report)) } }

@@ -87,7 +87,7 @@ async fn properties(visit: &Visit, of: &ObjectType, object: &ObjectView) -> Resu
         rows.push(row(visit, of, property, object).await);
     }
     Ok(html! {
-        div.scroll tabindex="0" role="region" aria-label="Properties" {
+        div.scroll tabindex="0" role="group" aria-label="Properties" {
             table {
                 thead { tr { th scope="col" { "Property" } th scope="col" { "What is seen" } th scope="col" { "Source row" } th scope="col" { "Edit" } } }
                 tbody { @for row in &rows { (row) } }

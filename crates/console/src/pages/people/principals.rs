@@ -70,7 +70,7 @@ fn table(visit: &Visit, people: &[Principal], spaces: &[Space]) -> Markup {
         Some(known.map_or_else(|| id.to_string(), |space| space.name.to_string()))
     };
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Principals" {
+        div.scroll tabindex="0" role="group" aria-label="Principals" {
             table {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "Space" } th scope="col" { "Created" } th scope="col" { "State" } th scope="col" { span.hidden { "What to do" } } } }
                 tbody { @for one in people {

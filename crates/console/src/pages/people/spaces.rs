@@ -61,7 +61,7 @@ async fn people(visit: &Visit) -> Result<Vec<Principal>, Error> {
 
 fn table(visit: &Visit, spaces: &[Space], people: &[Principal]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Spaces" {
+        div.scroll tabindex="0" role="group" aria-label="Spaces" {
             table {
                 thead { tr { th scope="col" { "Space" } th scope="col" { "Title" } th scope="col" { "Listed managers" } th scope="col" { span.hidden { "What to do" } } } }
                 tbody { @for space in spaces { (row(visit, space, people)) } }
