@@ -4,6 +4,7 @@ import pathlib
 import re
 import socket
 import subprocess
+import threading
 import time
 
 SAMPLES = pathlib.Path(__file__).parents[2] / "deploy" / "samples"
@@ -14,14 +15,6 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
-
-
-def eventually(what, condition):
-    """Waits until the condition holds: the last resort where nothing tells."""
-    until = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < until, f"not within {LIMIT} s: {what}"
-        time.sleep(0.05)
 
 
 class Enrollment:
@@ -36,9 +29,16 @@ class Enrollment:
              "--listen-mpx", self.mpx, "--listen-api", self.api, "--advertise", self.mpx],
             check=True, stdout=subprocess.DEVNULL)
         self.token = (self.dir / "admin.token").read_text().strip()
-        self.log = open(self.dir / "log", "wb")
-        self.daemon = subprocess.Popen([binaries / "peerd", "run", "--data-dir", self.dir], stderr=self.log)
-        eventually("ready", lambda: b"ready\n" in (self.dir / "log").read_bytes())
+        self.daemon = subprocess.Popen([binaries / "peerd", "run", "--data-dir", self.dir], stderr=subprocess.PIPE)
+        ready = threading.Event()
+        threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
+        assert ready.wait(LIMIT), f"{name} is not ready"
+
+    def listen(self, ready):
+        """Reads its log to the end, so that it never waits for a reader."""
+        for line in self.daemon.stderr:
+            if line == b"ready\n":
+                ready.set()
 
     def peerctl(self, *arguments):
         """For what has no page: schemas and bulk data."""
@@ -98,10 +98,12 @@ class Operator:
         return self
 
     def reloads_until(self, what, condition):
-        def holds():
-            self.page.reload()
-            return condition()
-        eventually(what, holds)
+        """For pages without live updates: each look is a whole load, so that nothing is asked in vain at full speed."""
+        until = time.monotonic() + LIMIT
+        self.page.reload()
+        while not condition():
+            assert time.monotonic() < until, f"not within {LIMIT} s: {what}"
+            self.page.reload(wait_until="networkidle")
         return self
 
     def picture(self, name):
