@@ -56,6 +56,7 @@ class Operator:
 
     def __init__(self, browser, side, output, scripts=True, **context):
         self.side, self.output = side, output
+        self.prefix = "" if scripts else "plain-"
         # Times are shown in the viewer's zone: the browser is in one that is not UTC.
         context = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Vienna", "locale": "en-GB",
                    "java_script_enabled": scripts, **context}
@@ -107,7 +108,7 @@ class Operator:
         return self
 
     def picture(self, name):
-        self.page.screenshot(path=self.output / f"{self.side.name}-{name}.png", full_page=True)
+        self.page.screenshot(path=self.output / f"{self.prefix}{self.side.name}-{name}.png", full_page=True)
         return self
 
     def code(self):

@@ -10,12 +10,27 @@ export function follow() {
   if (!from || !part || !state) {
     return;
   }
-  const events = new EventSource(from);
-  events.addEventListener("open", () => { state.textContent = "Live"; });
-  events.addEventListener("error", () => {
-    state.textContent = events.readyState === EventSource.CLOSED ? "No longer live: reload" : "Connecting again";
+  let events = null;
+  const listen = () => {
+    events = new EventSource(from);
+    events.addEventListener("open", () => { state.textContent = "Live"; });
+    events.addEventListener("error", (event) => {
+      const over = event.target.readyState === EventSource.CLOSED;
+      state.textContent = over ? "No longer live: reload" : "Connecting again";
+    });
+    events.addEventListener("content", (event) => replace(part, event.data));
+  };
+  // A page that nobody sees holds no connection: browsers have few for one host.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      events?.close();
+    } else if (!events || events.readyState === EventSource.CLOSED) {
+      listen();
+    }
   });
-  events.addEventListener("content", (event) => replace(part, event.data));
+  if (!document.hidden) {
+    listen();
+  }
 }
 
 // Nothing is replaced under somebody's hands: while a form has the focus or a text is selected, the news wait.

@@ -9,8 +9,8 @@ use peerd_core::peering::DataTypes;
 use peerd_core::security::Security;
 use peerd_node::Error;
 
-/// Names and values in the order they came.
-#[derive(Clone, Debug, Default)]
+/// Names and values in the order they came. They may be secrets: nothing prints them.
+#[derive(Clone, Default)]
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use peerd_core::Reason;
 use peerd_core::reason::Code;
 use peerd_node::Error;
+use tokio::time::timeout;
 
 use crate::console::Console;
 use crate::cookie::{self, Cookie};
@@ -22,6 +24,10 @@ use crate::visit::{Arrival, Visit, redirect};
 
 /// The largest form, in bytes.
 const FORM_BYTES_MAX: usize = 512 << 10;
+/// The largest form of somebody who is not signed in, in bytes.
+const OPEN_FORM_BYTES_MAX: usize = 8 << 10;
+/// How long a form may take to come.
+const FORM_TIMEOUT: Duration = Duration::from_secs(30);
 /// The field that carries the form token.
 pub(crate) const FORM_TOKEN: &str = "form_token";
 
@@ -86,7 +92,7 @@ async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Respons
     let run = match &entry.run {
         Run::Open(run) => {
             if sent {
-                arrival.form = form(&arrival.headers, body).await?;
+                arrival.form = form(&arrival.headers, body, OPEN_FORM_BYTES_MAX).await?;
             }
             return run(arrival).await;
         }
@@ -97,7 +103,7 @@ async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Respons
         return strangers(entry, &arrival);
     };
     if sent {
-        visit.form = form(&arrival.headers, body).await?;
+        visit.form = form(&arrival.headers, body, FORM_BYTES_MAX).await?;
         if !same(visit.form.text(FORM_TOKEN), &visit.form_token) {
             let told = "the form is of an earlier session; open the page again and repeat what you did";
             return Err(Error::new(Reason::RoleInsufficient, told));
@@ -141,7 +147,7 @@ fn strangers(entry: &Entry, arrival: &Arrival) -> Result<Response, Error> {
 }
 
 /// The fields of a form that this site's own pages sent.
-async fn form(headers: &HeaderMap, body: Body) -> Result<Fields, Error> {
+async fn form(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Fields, Error> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = text(CONTENT_TYPE).unwrap_or_default();
     if !kind.starts_with("application/x-www-form-urlencoded") {
@@ -158,8 +164,9 @@ async fn form(headers: &HeaderMap, body: Body) -> Result<Fields, Error> {
         let told = "the form comes from another site";
         return Err(Error::new(Reason::RoleInsufficient, told));
     }
-    let body = to_bytes(body, FORM_BYTES_MAX).await;
-    let body = body.map_err(|_| Error::new(Reason::TooLarge, "the form is larger than 512 KiB"))?;
+    let body = timeout(FORM_TIMEOUT, to_bytes(body, bytes_max)).await;
+    let body = body.map_err(|_| Error::new(Reason::WaitTimeout, "the form did not come in time"))?;
+    let body = body.map_err(|_| Error::new(Reason::TooLarge, "the form is cut off or too large"))?;
     Ok(Fields::read(&body))
 }
 

@@ -26,7 +26,7 @@ use crate::session::{Key, Known, Shown};
 pub(crate) type Outcome = Result<Response, Error>;
 
 /// A request of whoever it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Arrival {
     pub(crate) console: Arc<Console>,
     pub(crate) path: String,

@@ -11,7 +11,7 @@ use crate::guard::FORM_TOKEN;
 use crate::layout::{self, Page, Section};
 use crate::parts::{copyable, empty, when};
 use crate::route::{Entry, Method, open, session};
-use crate::session::{Shown, same};
+use crate::session::{Key, Shown, same};
 use crate::visit::{Arrival, Outcome, Visit, html as answer, redirect};
 use crate::{assets, qr};
 
@@ -127,6 +127,11 @@ async fn sign_in(arrival: Arrival) -> Outcome {
         Err(error) => return sheet(&arrival, Some(&error)),
     };
     tracing::info!(principal = %caller.principal().name, from = %arrival.from, "signed in to the console");
+    // Whoever signs in anew leaves the session that this browser had.
+    let name = Cookie::Session.name(enrollment, secure);
+    if let Some(before) = cookie::value(&arrival.headers, &name) {
+        console.sessions.end(Key::of(&before));
+    }
     let session = console.sessions.begin(caller, console.node.now());
     let mut response = redirect(destination(arrival.form.text("to"), ""));
     let cookies = [

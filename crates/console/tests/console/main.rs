@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod denied;
+mod handshake;
 mod live;
 mod pages;
 mod sessions;
@@ -14,7 +15,7 @@ use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
 use peerd_console::{About, Setup, router};
 use peerd_core::authz::{Role, Token};
-use peerd_node::{Caller, Entrance};
+use peerd_node::{Caller, Entrance, Node};
 use peerd_testkit::{SeededRng, TestClock, TestNode};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,10 +27,23 @@ const FAILURES_MAX: u32 = 5;
 /// An enrollment with its console.
 struct Site {
     kit: TestNode,
-    router: Router,
     admin: Caller,
     token: String,
+    desk: Desk,
+}
+
+/// The console of a node.
+struct Desk {
+    router: Router,
     stopping: CancellationToken,
+}
+
+impl std::ops::Deref for Site {
+    type Target = Desk;
+
+    fn deref(&self) -> &Desk {
+        &self.desk
+    }
 }
 
 /// What came back.
@@ -56,12 +70,37 @@ impl Site {
         kit.node.set_title(&admin, title).await.unwrap();
         let space = "flights".parse().unwrap();
         kit.node.create_space(&admin, space, None).await.unwrap();
+        Site {
+            desk: Desk::of(&kit.node, secure),
+            token: token.expose().to_string(),
+            admin,
+            kit,
+        }
+    }
+
+    async fn sign_in_as(&self, name: &str, role: Role) -> Visitor {
+        let of_one_space = matches!(role, Role::SpaceManager | Role::Editor | Role::Viewer);
+        let space = of_one_space.then_some("flights");
+        let node = &self.kit.node;
+        let created = node.create_principal(&self.admin, name.parse().unwrap(), role, space);
+        let token = created.await.unwrap().1.expose().to_string();
+        self.sign_in(&token).await
+    }
+
+    /// How many records the audit log has.
+    async fn audited(&self) -> u64 {
+        self.kit.node.verify_audit(&self.admin).await.unwrap().records
+    }
+}
+
+impl Desk {
+    fn of(node: &Arc<Node>, secure: bool) -> Desk {
         // The sender may go: a receiver keeps what it saw last.
         let (_, leaf_expires_at) = watch::channel(TestClock::START);
         let stopping = CancellationToken::new();
         let setup = Setup {
-            node: Arc::clone(&kit.node),
-            entrance: Arc::new(Entrance::new(Arc::clone(&kit.node), FAILURES_MAX)),
+            node: Arc::clone(node),
+            entrance: Arc::new(Entrance::new(Arc::clone(node), FAILURES_MAX)),
             rng: Arc::new(SeededRng::new(11)),
             about: About {
                 version: "0.1.0-test",
@@ -70,11 +109,8 @@ impl Site {
             secure,
             stopping: stopping.clone(),
         };
-        Site {
+        Desk {
             router: router(setup),
-            admin,
-            token: token.expose().to_string(),
-            kit,
             stopping,
         }
     }
@@ -126,20 +162,6 @@ impl Site {
         let home = self.get("/console/", Some(&visitor)).await;
         visitor.form_token = form_token(&home.body);
         visitor
-    }
-
-    async fn sign_in_as(&self, name: &str, role: Role) -> Visitor {
-        let of_one_space = matches!(role, Role::SpaceManager | Role::Editor | Role::Viewer);
-        let space = of_one_space.then_some("flights");
-        let node = &self.kit.node;
-        let created = node.create_principal(&self.admin, name.parse().unwrap(), role, space);
-        let token = created.await.unwrap().1.expose().to_string();
-        self.sign_in(&token).await
-    }
-
-    /// How many records the audit log has.
-    async fn audited(&self) -> u64 {
-        self.kit.node.verify_audit(&self.admin).await.unwrap().records
     }
 }
 
