@@ -188,11 +188,11 @@ impl ApiServer {
             shutdown.await;
             stopping.cancel();
         };
-        let mut routes = self.routes()?;
+        let mut services = self.routes()?;
         if let Some(pages) = self.pages.clone() {
-            routes = Routes::from(pages.merge(routes.into_axum_router()));
+            services = Routes::from(pages.merge(services.into_axum_router()));
         }
-        let router = self.builder().add_routes(routes);
+        let router = self.builder().add_routes(services);
         match self.tls {
             None => router.serve_with_incoming_shutdown(incoming, shutdown).await?,
             Some(config) => {

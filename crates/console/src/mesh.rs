@@ -4,18 +4,14 @@ use std::f64::consts::TAU;
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-use peerd_core::authz::Action;
 use peerd_core::link::{Direction, Status};
 use peerd_core::peering::Connection;
-use peerd_node::Error;
 use peerd_node::link::LinkView;
 
 use crate::visit::Visit;
 
 /// How many links are drawn.
 const DRAWN_MAX: usize = 24;
-/// How many links are looked at.
-const LOOK: usize = 1_000;
 /// The size of the picture, and how far the others are from its middle.
 const WIDTH: f64 = 920.0;
 const HEIGHT: f64 = 420.0;
@@ -26,15 +22,11 @@ const RADIUS_Y: f64 = 150.0;
 /// How long a title may be in the picture, in characters.
 const TITLE_MAX: usize = 22;
 
-/// The picture; nothing for whoever may not see links.
-pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result<Markup, Error> {
-    if !visit.may(Action::LinkList) {
-        return Ok(html! {});
-    }
-    let (links, _) = visit.node().list_links(&visit.caller, None, LOOK).await?;
+/// The picture; nothing where no link leads anywhere.
+pub(crate) fn picture(visit: &Visit, links: &[LinkView], connections: &[Connection]) -> Markup {
     let known: Vec<&LinkView> = links.iter().filter(|view| view.link.remote.is_some()).collect();
     if known.is_empty() {
-        return Ok(html! {});
+        return html! {};
     }
     let drawn = known.get(..DRAWN_MAX).unwrap_or(&known);
     let hidden = known.len() - drawn.len();
@@ -51,7 +43,7 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
         "This enrollment, {us}, and {} others it is linked to",
         known.len()
     );
-    Ok(html! {
+    html! {
         section.mesh aria-labelledby="mesh" {
             h2 #mesh { "Mesh" }
             div.scroll tabindex="0" role="group" aria-label="Mesh" { svg viewBox=(format!("0 0 {WIDTH} {high}")) role="group" aria-label=(label) {
@@ -65,7 +57,7 @@ pub(crate) async fn picture(visit: &Visit, connections: &[Connection]) -> Result
             } }
             @if hidden > 0 { p.none { "and " (hidden) " more, on the " a href="/console/network" { "Network" } " page" } }
         }
-    })
+    }
 }
 
 /// Where the others stand: from the left around, so that few stand side by side.

@@ -17,6 +17,8 @@ mod waiting;
 
 /// How many connections one page shows.
 const ROWS: usize = 50;
+/// How many links are looked at.
+const LINKS: usize = 1_000;
 
 pub(crate) fn routes() -> Vec<Entry> {
     vec![session(Method::Get, "/console/", home)]
@@ -56,7 +58,12 @@ pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
     let (over, current): (Vec<Connection>, Vec<Connection>) = all
         .into_iter()
         .partition(|connection| connection.stage.is_final());
-    let waiting = waiting::content(visit, &current).await?;
+    let links = if visit.may(Action::LinkList) {
+        visit.node().list_links(&visit.caller, None, LINKS).await?.0
+    } else {
+        Vec::new()
+    };
+    let waiting = waiting::content(visit, &links, &current).await?;
     let shown = if ended { &over } else { &current };
     let skip: usize = visit.query.optional("after")?.unwrap_or(0);
     let mut rows = Vec::new();
@@ -69,11 +76,6 @@ pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
         "/console/?show=ended"
     } else {
         "/console/"
-    };
-    let mesh = if ended {
-        html! {}
-    } else {
-        mesh::picture(visit, &current).await?
     };
     Ok(html! {
         p.summary #live-summary role="status" aria-live="polite" { (summary(&current, over.len())) }
@@ -89,7 +91,7 @@ pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
             (table(visit, &rows, ended))
             (more(here, next))
         }
-        (mesh)
+        @if !ended { (mesh::picture(visit, &links, &current)) }
     })
 }
 

@@ -6,6 +6,7 @@ use peerd_core::link::Stage as LinkStage;
 use peerd_core::peering::{Connection, Role, Side, Stage};
 use peerd_core::policy::Standing;
 use peerd_node::Error;
+use peerd_node::link::LinkView;
 
 use crate::parts::{data_types, security, stage, when};
 use crate::visit::Visit;
@@ -26,14 +27,18 @@ struct Item {
 }
 
 /// The list; nothing when nothing waits.
-pub(super) async fn content(visit: &Visit, current: &[Connection]) -> Result<Markup, Error> {
+pub(super) async fn content(
+    visit: &Visit,
+    links: &[LinkView],
+    current: &[Connection],
+) -> Result<Markup, Error> {
     let spaces = visit.spaces().await?;
     let mut items = enrollment(visit);
-    let titles = Titles::of(visit).await?;
+    let titles = Titles { links };
     for connection in current.iter().rev() {
         items.extend(of_connection(visit, connection, &spaces, &titles));
     }
-    items.extend(links(&titles));
+    items.extend(open_codes(links));
     items.extend(policies(visit).await?);
     items.extend(knocks(visit).await?);
     // What somebody here can act on comes first.
@@ -60,24 +65,14 @@ pub(super) async fn content(visit: &Visit, current: &[Connection]) -> Result<Mar
 }
 
 /// What links say of the enrollments they lead to.
-struct Titles {
-    links: Vec<peerd_core::link::Link>,
+struct Titles<'a> {
+    links: &'a [LinkView],
 }
 
-impl Titles {
-    async fn of(visit: &Visit) -> Result<Titles, Error> {
-        if !visit.may(Action::LinkList) {
-            return Ok(Titles { links: Vec::new() });
-        }
-        let (links, _) = visit.node().list_links(&visit.caller, None, LOOK).await?;
-        Ok(Titles {
-            links: links.into_iter().map(|view| view.link).collect(),
-        })
-    }
-
+impl Titles<'_> {
     fn name(&self, connection: &Connection) -> String {
-        let link = self.links.iter().find(|link| link.id == connection.link);
-        let title = link.and_then(|link| link.remote.as_ref()?.title.as_ref());
+        let link = self.links.iter().find(|view| view.link.id == connection.link);
+        let title = link.and_then(|view| view.link.remote.as_ref()?.title.as_ref());
         title.map_or_else(|| connection.remote.short(), ToString::to_string)
     }
 }
@@ -94,7 +89,7 @@ fn enrollment(visit: &Visit) -> Vec<Item> {
     item.into_iter().collect()
 }
 
-fn of_connection(visit: &Visit, connection: &Connection, spaces: &[Space], titles: &Titles) -> Vec<Item> {
+fn of_connection(visit: &Visit, connection: &Connection, spaces: &[Space], titles: &Titles<'_>) -> Vec<Item> {
     let (peer, page) = (
         titles.name(connection),
         format!("/console/connections/{}", connection.id),
@@ -150,9 +145,9 @@ fn of_connection(visit: &Visit, connection: &Connection, spaces: &[Space], title
     items
 }
 
-fn links(titles: &Titles) -> Vec<Item> {
-    let open = titles.links.iter().filter_map(|link| match link.stage {
-        LinkStage::Invited { until } => Some((link, until)),
+fn open_codes(links: &[LinkView]) -> Vec<Item> {
+    let open = links.iter().filter_map(|view| match view.link.stage {
+        LinkStage::Invited { until } => Some((&view.link, until)),
         _ => None,
     });
     open.map(|(link, until)| Item {
