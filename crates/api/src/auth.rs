@@ -10,14 +10,13 @@ use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use peerd_core::Reason;
-use peerd_node::{Caller, Error, Node};
+use peerd_node::{Caller, Entrance, Error, Node};
 use tonic::body::Body;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-use crate::refuse::{told, with_request_id};
-use crate::throttle::Throttle;
+use crate::refuse::{REQUEST_ID, told, with_request_id};
 
 mod table;
 
@@ -34,14 +33,17 @@ const OPEN: [&str; 3] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     node: Arc<Node>,
-    strangers: Arc<Throttle>,
+    entrance: Arc<Entrance>,
+    /// Whether pages are served beside the calls.
+    pages: bool,
 }
 
 impl Gate {
-    pub(crate) fn new(node: Arc<Node>, failures_max: u32) -> Gate {
+    pub(crate) fn new(node: Arc<Node>, entrance: Arc<Entrance>, pages: bool) -> Gate {
         Gate {
             node,
-            strangers: Arc::new(Throttle::new(failures_max)),
+            entrance,
+            pages,
         }
     }
 
@@ -49,6 +51,12 @@ impl Gate {
     async fn pass<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
         let path = request.uri().path();
         if OPEN.iter().any(|open| path.starts_with(open)) {
+            return Ok(());
+        }
+        // Pages know their visitors by a session, which they look up themselves: they are told where a call comes from.
+        if self.pages && is_page(path) {
+            let from = source(request);
+            request.extensions_mut().insert(from);
             return Ok(());
         }
         let action = action_of(path);
@@ -69,17 +77,14 @@ impl Gate {
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map_or("", |(_, token)| token.trim());
-        let refused = match self.node.authenticate(token).await {
-            Err(error) if error.reason() == Reason::TokenInvalid => error,
-            answer => return answer,
-        };
-        if !self.strangers.tolerates(from, self.node.now()) {
-            return Err(Error::of(Reason::RateLimited));
-        }
-        tracing::info!(%from, "call without a valid token");
-        self.node.audit_stranger(from).await?;
-        Err(refused)
+        self.entrance.authenticate(token, from).await
     }
+}
+
+/// Whether a path is of the pages: no gRPC path is below one of them.
+fn is_page(path: &str) -> bool {
+    // Browsers ask for the icon by themselves, and are no strangers for that.
+    matches!(path, "/" | "/console" | "/favicon.ico") || path.starts_with("/console/")
 }
 
 /// Where a call comes from, as far as the transport knows.
@@ -133,6 +138,10 @@ where
         let gate = self.gate.clone();
         let request_id = gate.node.request_id();
         let span = tracing::info_span!("call", %request_id, path = request.uri().path());
+        // What a caller sent under that name says nothing.
+        if let Ok(id) = request_id.parse() {
+            request.headers_mut().insert(REQUEST_ID, id);
+        }
         async move {
             let response = match gate.pass(&mut request).await {
                 Ok(()) => ready.call(request).await?,

@@ -13,7 +13,6 @@ mod parse;
 mod peering;
 mod refuse;
 mod server;
-mod throttle;
 mod view;
 
 pub use server::{About, Api, ApiServer, Error, Limits, Readiness};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use peerd_core::Time;
-use peerd_node::Node;
+use peerd_node::{Entrance, Node};
 use peerd_wire::OPERATOR_DESCRIPTORS;
 use peerd_wire::admin::v1::audit_service_server::AuditServiceServer;
 use peerd_wire::admin::v1::enrollment_service_server::EnrollmentServiceServer;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
+use tonic::service::{AxumRouter, Routes};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -130,6 +130,8 @@ pub struct ApiServer {
     limits: Limits,
     tls: Option<Arc<rustls::ServerConfig>>,
     health: HealthReporter,
+    entrance: Arc<Entrance>,
+    pages: Option<AxumRouter>,
 }
 
 impl ApiServer {
@@ -142,6 +144,7 @@ impl ApiServer {
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> (ApiServer, Readiness) {
         let about = Arc::new(about);
+        let entrance = Arc::new(Entrance::new(Arc::clone(&node), limits.failures_max));
         let server = ApiServer {
             api: Api {
                 node,
@@ -151,10 +154,31 @@ impl ApiServer {
             limits,
             tls,
             health: HealthReporter::new(),
+            entrance,
+            pages: None,
         };
         let readiness = Readiness(server.health.clone());
         readiness.set(false).await;
         (server, readiness)
+    }
+
+    /// The door its callers come in by, for what is served beside the API.
+    pub fn entrance(&self) -> Arc<Entrance> {
+        Arc::clone(&self.entrance)
+    }
+
+    /// Cancelled when the API stops.
+    pub fn stopping(&self) -> CancellationToken {
+        self.api.stopping.clone()
+    }
+
+    /// Serves pages too, below `/console`, and lets browsers in that speak HTTP/1.1. The gate lets their requests pass
+    /// with the address they come from as an extension: the pages look up who their visitors are.
+    pub fn beside(self, pages: AxumRouter) -> ApiServer {
+        ApiServer {
+            pages: Some(pages),
+            ..self
+        }
     }
 
     /// Serves until `shutdown` is done, then lets calls under way end and ends those that watch.
@@ -165,7 +189,11 @@ impl ApiServer {
             shutdown.await;
             stopping.cancel();
         };
-        let router = self.builder().add_routes(self.routes()?);
+        let mut services = self.routes()?;
+        if let Some(pages) = self.pages.clone() {
+            services = Routes::from(pages.merge(services.into_axum_router()));
+        }
+        let router = self.builder().add_routes(services);
         match self.tls {
             None => router.serve_with_incoming_shutdown(incoming, shutdown).await?,
             Some(config) => {
@@ -191,15 +219,16 @@ impl ApiServer {
             header_bytes_max,
             keepalive_interval,
             keepalive_timeout,
-            failures_max,
             ..
         } = self.limits;
+        let pages = self.pages.is_some();
         Server::builder()
+            .accept_http1(pages)
             .max_concurrent_streams(calls_max)
             .http2_max_header_list_size(header_bytes_max)
             .http2_keepalive_interval(Some(keepalive_interval))
             .http2_keepalive_timeout(Some(keepalive_timeout))
-            .layer(Gate::new(Arc::clone(&self.api.node), failures_max))
+            .layer(Gate::new(Arc::clone(&self.api.node), self.entrance(), pages))
     }
 
     /// Every service of the API: one line each.

@@ -32,6 +32,24 @@ pub enum Code {
     Internal,
 }
 
+impl Code {
+    /// The HTTP status it is.
+    pub const fn http(self) -> u16 {
+        match self {
+            Code::Invalid => 400,
+            Code::Unauthenticated => 401,
+            Code::Denied => 403,
+            Code::NotFound => 404,
+            Code::Exists | Code::Conflict => 409,
+            Code::Exhausted => 429,
+            Code::Unavailable => 503,
+            Code::Timeout => 504,
+            Code::Unsupported => 501,
+            Code::Internal => 500,
+        }
+    }
+}
+
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $code:ident;)+) => {
         /// A stable reason word.

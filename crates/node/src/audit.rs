@@ -59,6 +59,52 @@ impl Node {
         }
     }
 
+    /// At most `limit` records before number `before`, or the latest ones, newest first; and the number that the next
+    /// page goes on before.
+    pub async fn list_audit_back(
+        &self,
+        caller: &Caller,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<AuditRecord>, Option<u64>), Error> {
+        self.authorize(caller, Action::AuditList, None).await?;
+        let end = match before {
+            Some(before) => before,
+            None => self.audit_end().await?,
+        };
+        let first = end.saturating_sub(limit as u64).max(1);
+        let count = usize::try_from(end.saturating_sub(first)).unwrap_or(limit);
+        let mut records = Vec::new();
+        for entry in self.store.audit(first, count.min(limit)).await? {
+            let fact = records::decode_fact(&entry.body)?;
+            records.push(AuditRecord {
+                number: entry.number,
+                fact,
+                hash: entry.hash,
+            });
+        }
+        records.reverse();
+        Ok((records, (first > 1).then_some(first)))
+    }
+
+    /// The first number that no record has yet. Numbers have no holes, so that it is found by halving.
+    async fn audit_end(&self) -> Result<u64, Error> {
+        let mut high = 1_u64;
+        while !self.store.audit(high, 1).await?.is_empty() {
+            high = high.saturating_mul(2);
+        }
+        let mut low = high / 2;
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if self.store.audit(middle, 1).await?.is_empty() {
+                high = middle;
+            } else {
+                low = middle;
+            }
+        }
+        Ok(high)
+    }
+
     /// Recomputes the whole chain.
     pub async fn verify_audit(&self, caller: &Caller) -> Result<ChainReport, Error> {
         self.authorize(caller, Action::AuditVerify, None).await?;

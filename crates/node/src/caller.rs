@@ -46,7 +46,7 @@ impl Node {
     }
 
     /// The caller as of now, for a call that goes on for long: a principal that was revoked ends what it began.
-    pub(crate) async fn recheck(&self, caller: &Caller) -> Result<Caller, Error> {
+    pub async fn recheck(&self, caller: &Caller) -> Result<Caller, Error> {
         let refused = || Error::of(Reason::TokenInvalid);
         let id = caller.principal.id;
         let found = self.store.find::<Principal>(id.as_bytes()).await?;
@@ -72,7 +72,8 @@ impl Node {
         Err(Error::new(denial.reason(), denial.to_string()))
     }
 
-    async fn manages_some_space(&self, caller: &Caller) -> Result<bool, Error> {
+    /// Whether the caller is listed as a manager of some space, whatever else its role is.
+    pub async fn manages_some_space(&self, caller: &Caller) -> Result<bool, Error> {
         let spaces = self.store.all::<Space>(&[]).await?;
         let id = caller.principal.id;
         Ok(spaces.iter().any(|found| found.record.managers.contains(&id)))

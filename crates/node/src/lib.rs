@@ -10,6 +10,7 @@ pub mod audit;
 mod caller;
 pub mod connection;
 pub mod enrollment;
+mod entrance;
 mod error;
 pub mod exchange;
 pub mod job;
@@ -29,6 +30,7 @@ pub mod sharing;
 mod space;
 
 pub use caller::Caller;
+pub use entrance::Entrance;
 pub use error::Error;
 pub use line::{Asked, Line};
 pub use node::{Node, Ports};

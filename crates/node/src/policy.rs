@@ -14,6 +14,9 @@ use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 use crate::{Caller, Error, Node, audit};
 
 mod clock;
+mod question;
+
+pub use question::{Asked, question};
 
 /// A policy as an operator sees it.
 #[derive(Clone, Debug)]

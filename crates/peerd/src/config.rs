@@ -5,6 +5,7 @@
 
 mod api;
 mod blobs;
+mod console;
 mod duration;
 mod enrollment;
 mod error;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use api::{Api, Protection, RawApi};
 pub use blobs::{Blobs, RawBlobs, Service};
+pub use console::{Console, RawConsole};
 pub use enrollment::{Enrollment, RawEnrollment};
 pub use error::{Error, Invalid};
 pub use limits::{Limits, RawLimits};
@@ -43,6 +45,8 @@ pub struct Config {
     pub mpx: Mpx,
     /// `[api]`
     pub api: Api,
+    /// `[console]`
+    pub console: Console,
     /// `[policy]`
     pub policy: Policy,
     /// `[store]`
@@ -70,6 +74,9 @@ pub struct RawConfig {
     /// `[api]`
     #[serde(skip_serializing_if = "is_default")]
     pub api: RawApi,
+    /// `[console]`
+    #[serde(skip_serializing_if = "is_default")]
+    pub console: RawConsole,
     /// `[policy]`
     #[serde(skip_serializing_if = "is_default")]
     pub policy: RawPolicy,
@@ -125,6 +132,7 @@ impl TryFrom<RawConfig> for Config {
             enrollment,
             mpx,
             api,
+            console,
             policy,
             store,
             log,
@@ -136,6 +144,7 @@ impl TryFrom<RawConfig> for Config {
             enrollment: enrollment.try_into()?,
             mpx: mpx.try_into()?,
             api: api.try_into()?,
+            console: console.into(),
             policy: policy.into(),
             store,
             blobs,
@@ -153,6 +162,7 @@ impl From<Config> for RawConfig {
             enrollment: config.enrollment.into(),
             mpx: config.mpx.into(),
             api: config.api.into(),
+            console: config.console.into(),
             policy: config.policy.into(),
             store: (config.store, config.blobs).into(),
             log: config.log.into(),

@@ -20,6 +20,7 @@ pub(crate) fn load(certificate_file: &Path, key_file: &Path) -> anyhow::Result<A
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .context("the API's certificate and key do not fit each other")?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    // Browsers that do not speak HTTP/2 read the console by HTTP/1.1.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

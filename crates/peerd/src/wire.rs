@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use peerd_api::{About, ApiServer};
+use peerd_console::Setup;
 use peerd_core::{Clock, Time};
 use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
 use peerd_mpx::{Mpx, Runtime};
@@ -272,7 +273,25 @@ async fn serve_api(
             key_file,
         } => Some(tls::load(certificate_file, key_file)?),
     };
-    let (api, readiness) = ApiServer::new(node, about, peerd_api::Limits::default(), tls).await;
+    let leaf_expires_at = about.leaf_expires_at.clone();
+    let limits = peerd_api::Limits::default();
+    let (api, readiness) = ApiServer::new(Arc::clone(&node), about, limits, tls).await;
+    let pages = if config.console.enabled {
+        peerd_console::router(Setup {
+            node,
+            entrance: api.entrance(),
+            rng: Arc::new(OsRng),
+            about: peerd_console::About {
+                version: env!("CARGO_PKG_VERSION"),
+                leaf_expires_at,
+            },
+            secure: !listener.local_addr()?.ip().is_loopback(),
+            stopping: api.stopping(),
+        })
+    } else {
+        peerd_console::switched_off()
+    };
+    let api = api.beside(pages);
     let soft = tasks.soft().clone();
     let stopping = readiness.clone();
     tasks.spawn("operator api", async move {

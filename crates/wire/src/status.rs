@@ -1,4 +1,5 @@
-//! The one table: what a refusal is as a gRPC status, as an HTTP status and as an exit code.
+//! The one table: what a refusal is as a gRPC status and as an exit code. Its HTTP status goes with its
+//! [`Code`].
 //!
 //! Nothing else in the project constructs a [`tonic::Status`]; a lint holds that.
 
@@ -57,22 +58,6 @@ pub const fn grpc(code: Code) -> tonic::Code {
         Code::Timeout => tonic::Code::DeadlineExceeded,
         Code::Unsupported => tonic::Code::Unimplemented,
         Code::Internal => tonic::Code::Internal,
-    }
-}
-
-/// The HTTP column of the table.
-pub const fn http(code: Code) -> u16 {
-    match code {
-        Code::Invalid => 400,
-        Code::Unauthenticated => 401,
-        Code::Denied => 403,
-        Code::NotFound => 404,
-        Code::Exists | Code::Conflict => 409,
-        Code::Exhausted => 429,
-        Code::Unavailable => 503,
-        Code::Timeout => 504,
-        Code::Unsupported => 501,
-        Code::Internal => 500,
     }
 }
 

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "peerd-api",
         &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
     ),
+    ("peerd-console", &["peerd-core", "peerd-node"]),
     ("peerctl", &["peerd-core", "peerd-wire"]),
     ("peerd", DAEMON),
     (TESTKIT, TESTS),
@@ -37,6 +38,7 @@ const DAEMON: &[&str] = &[
     "peerd-node",
     "peerd-mpx",
     "peerd-api",
+    "peerd-console",
 ];
 
 /// What tests of the whole may use: everything.
@@ -48,6 +50,7 @@ const TESTS: &[&str] = &[
     "peerd-node",
     "peerd-mpx",
     "peerd-api",
+    "peerd-console",
     "peerd",
     "peerctl",
     TESTKIT,
@@ -103,6 +106,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
             "peerd-node",
             "peerd-mpx",
             "peerd-api",
+            "peerd-console",
             "peerd",
             "peerctl",
             TESTKIT,

@@ -87,7 +87,7 @@ fn errors() -> String {
             "| `{reason}` | {} | `{:?}` | {} | {} |",
             reason.explanation().trim(),
             status::grpc(code),
-            status::http(code),
+            code.http(),
             status::exit(code),
         )
         .expect("a text takes any text");

@@ -4,6 +4,7 @@
 mod admin;
 mod denied;
 mod jobs;
+mod pages;
 mod roles;
 mod tls;
 mod transport;
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::MetadataValue;
+use tonic::service::AxumRouter;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
@@ -29,6 +31,7 @@ use tonic_prost::ProstCodec;
 struct Served {
     kit: TestNode,
     channel: Channel,
+    addr: std::net::SocketAddr,
     /// The first admin's token.
     admin: String,
     readiness: Readiness,
@@ -49,18 +52,28 @@ impl tonic::service::Interceptor for Bearer {
 impl Served {
     /// Runs a story against a server on a free port.
     async fn run(limits: Limits, story: impl AsyncFnOnce(&Served)) {
+        Served::run_with(limits, None, story).await;
+    }
+
+    /// The same with pages beside the calls.
+    async fn run_with(limits: Limits, pages: Option<AxumRouter>, story: impl AsyncFnOnce(&Served)) {
         let kit = TestNode::fresh("alpha").await;
         let token = Token::from_bytes([7; 32]);
         kit.node.bootstrap_admin(&token).await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (server, readiness) = ApiServer::new(Arc::clone(&kit.node), about(), limits, None).await;
+        let server = match pages {
+            Some(pages) => server.beside(pages),
+            None => server,
+        };
         let channel = Endpoint::from_shared(format!("http://{addr}"))
             .unwrap()
             .connect_lazy();
         let running = Served {
             kit,
             channel,
+            addr,
             admin: token.expose().to_string(),
             readiness,
         };

@@ -132,6 +132,21 @@ impl Node {
         }
     }
 
+    /// The records of all connections the caller may see, oldest first: without health and feeds, which cost more.
+    pub async fn connection_records(&self, caller: &Caller) -> Result<Vec<Connection>, Error> {
+        self.authorize(caller, Action::ConnectionList, None).await?;
+        let spaces = self.store.all::<Space>(&[]).await?;
+        let mut records = Vec::new();
+        for found in self.store.all::<Connection>(&[]).await? {
+            let space = found.record.space.as_ref().map(|space| space.id);
+            let space = space.and_then(|id| spaces.iter().find(|known| known.record.id == id));
+            if self.may_show(caller, space.map(|space| &space.record)) {
+                records.push(found.record);
+            }
+        }
+        Ok(records)
+    }
+
     /// One connection.
     pub async fn show_connection(&self, caller: &Caller, id: ConnectionId) -> Result<ConnectionView, Error> {
         let found = self.connection_for(caller, Action::ConnectionShow, id).await?;

@@ -47,6 +47,33 @@ async fn what_is_done_and_what_is_denied_is_recorded_with_who_and_what() {
 }
 
 #[tokio::test]
+async fn the_log_is_read_backwards_in_pages_too() {
+    let org = Org::fresh().await;
+    let node = org.node();
+    let viewer = org.caller("vera", Role::Viewer).await;
+    for n in 0..30 {
+        node.create_marking(&org.admin, name(&format!("m{n}")))
+            .await
+            .unwrap();
+        let (all, _) = node.list_audit(&org.admin, None, None, 1_000).await.unwrap();
+        let (mut back, mut before) = (Vec::new(), None);
+        loop {
+            let (page, next) = node.list_audit_back(&org.admin, before, 7).await.unwrap();
+            assert!(page.len() <= 7);
+            back.extend(page.iter().map(|record| record.number));
+            before = next;
+            if before.is_none() {
+                break;
+            }
+        }
+        let forth = all.iter().map(|record| record.number);
+        assert!(back.into_iter().eq(forth.rev()));
+    }
+    let denied = node.list_audit_back(&viewer, None, 7).await;
+    assert_eq!(reason(denied), Reason::RoleInsufficient);
+}
+
+#[tokio::test]
 async fn the_log_is_read_in_pages_and_from_a_time_on() {
     let org = Org::fresh().await;
     let node = org.node();

@@ -1,20 +1,17 @@
 //! The fields of policies and of questions to them.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
 
 use peerd_core::EnrollmentId;
 use peerd_core::address::Cidr;
-use peerd_core::policy::{
-    Accept, Act, DataType, Destination, Dial, Direction, Enrollments, Flow, Ports, Question, Rule, Side,
-    Target,
-};
+use peerd_core::policy::{DataType, Destination, Enrollments, Ports, Question, Rule, Side};
+use peerd_node::policy::Asked;
 use peerd_wire::admin::v1 as pb;
 use peerd_wire::admin::v1::propose_policy_request as proposed;
 use tonic::Status;
 
 use crate::parse;
-use crate::refuse::field;
+use crate::refuse::{field, told};
 
 /// The rule of a proposal.
 pub(super) fn rule(rule: Option<proposed::Rule>) -> Result<Rule, Status> {
@@ -74,39 +71,11 @@ pub(super) fn question(message: pb::CheckPolicyRequest) -> Result<Question, Stat
         Ok(pb::DataKind::Artifacts) => DataType::Artifacts,
         Err(_) => return Err(field("data", "not a kind of data")),
     };
-    let act = match (side, address.as_str()) {
-        (Side::Egress, "") => Act::Flow(Flow {
-            direction: Direction::Export,
-            data,
-        }),
-        (Side::Ingress, "") => Act::Flow(Flow {
-            direction: Direction::Import,
-            data,
-        }),
-        (Side::Egress, address) => Act::Dial(Dial { to: target(address)? }),
-        (Side::Ingress, address) => Act::Accept(Accept {
-            from: source(address)?,
-        }),
+    let asked = Asked {
+        side,
+        enrollment,
+        address: &address,
+        data,
     };
-    Ok(Question {
-        act,
-        enrollment: Some(enrollment),
-    })
-}
-
-/// `host:port`; an IPv6 address stands in brackets.
-fn target(address: &str) -> Result<Target, Status> {
-    let split = address.rsplit_once(':');
-    let port = split.and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    let (host, port) = port.ok_or_else(|| field("address", "write it as host:port"))?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    Target::new(bare.unwrap_or(host), port).map_err(|problem| field("address", problem))
-}
-
-/// A source address; the port of one says nothing.
-fn source(address: &str) -> Result<IpAddr, Status> {
-    let with_port = address.parse::<SocketAddr>().map(|address| address.ip());
-    with_port
-        .or_else(|_| address.parse())
-        .map_err(|_| field("address", "write the source as an IP address"))
+    peerd_node::policy::question(&asked).map_err(told)
 }

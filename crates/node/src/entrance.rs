@@ -1,11 +1,14 @@
-//! How often a source address may fail to authenticate.
+//! Where callers of this enrollment come in, whatever they call with: a token becomes a caller, and a source address may
+//! fail at that only so often.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use peerd_core::Time;
+use peerd_core::{Reason, Time};
+
+use crate::{Caller, Error, Node};
 
 /// How many source addresses are remembered. While all of them are fresh, further ones share the last place.
 const SOURCES_MAX: usize = 1_024;
@@ -13,10 +16,42 @@ const SOURCES_MAX: usize = 1_024;
 /// Over which time failures are counted.
 const WINDOW: Duration = Duration::from_mins(1);
 
+/// The door that the API and the console share, so that a stranger's attempts at one count at the other.
+#[derive(Debug)]
+pub struct Entrance {
+    node: Arc<Node>,
+    strangers: Throttle,
+}
+
+impl Entrance {
+    /// The door of this node. One source address may fail `failures_max` times in a minute before it is told to slow
+    /// down.
+    pub fn new(node: Arc<Node>, failures_max: u32) -> Entrance {
+        Entrance {
+            node,
+            strangers: Throttle::new(failures_max),
+        }
+    }
+
+    /// The principal that this token belongs to. A stranger is audited, and slowed down.
+    pub async fn authenticate(&self, token: &str, from: IpAddr) -> Result<Caller, Error> {
+        let refused = match self.node.authenticate(token).await {
+            Err(error) if error.reason() == Reason::TokenInvalid => error,
+            answer => return answer,
+        };
+        if !self.strangers.tolerates(from, self.node.now()) {
+            return Err(Error::of(Reason::RateLimited));
+        }
+        tracing::info!(%from, "call without a valid token");
+        self.node.audit_stranger(from).await?;
+        Err(refused)
+    }
+}
+
 /// Failures per source address. Valid tokens are never held up by it: it bounds what strangers cost, not who may call
 /// from behind a shared address.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+struct Throttle {
     failures_max: u32,
     sources: Mutex<BTreeMap<IpAddr, Failures>>,
 }
@@ -28,7 +63,7 @@ struct Failures {
 }
 
 impl Throttle {
-    pub(crate) fn new(failures_max: u32) -> Throttle {
+    fn new(failures_max: u32) -> Throttle {
         Throttle {
             failures_max,
             sources: Mutex::default(),
@@ -36,7 +71,7 @@ impl Throttle {
     }
 
     /// Counts a failure; whether the source is still within its limit.
-    pub(crate) fn tolerates(&self, from: IpAddr, now: Time) -> bool {
+    fn tolerates(&self, from: IpAddr, now: Time) -> bool {
         // Nothing here can be left half done, so a panic elsewhere does not spoil it.
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut source = network(from);
