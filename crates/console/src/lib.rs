@@ -1,6 +1,6 @@
 //! The console: pages for operators, served on the operator port beside the gRPC services.
 //!
-//! A page is a function from a [`Visit`](visit::Visit) to an answer. It calls the same use-cases of the node as the API
+//! A page is a function from a visit to an answer. It calls the same use-cases of the node as the API
 //! and holds no rule of its own. Every route stands in one table with the action it needs, and passes one guard before
 //! its page runs: session, principal, form token, role. Pages are made on the server and work without scripts.
 #![warn(missing_docs)]

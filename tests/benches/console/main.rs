@@ -21,6 +21,8 @@ const OBJECTS: u64 = 1_000_000;
 const SPACE: &str = "main";
 /// How often each page is asked for.
 const ROUNDS: usize = 30;
+/// How many connections share a type: as many as one page shows.
+const SHARED: usize = 50;
 /// How many connections are made at once.
 const AT_ONCE: usize = 8;
 /// How long a link may take.
@@ -49,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two linked sides with many active connections that share a type without objects. The id of one of them.
+/// Two linked sides with many active connections, some of which share a type without objects. The id of one of them.
 async fn furnish(here: &Daemon, there: &Daemon, rows: &Rows) -> anyhow::Result<String> {
     let a = Operator::connect(&here.api()?, &here.token_file()).await?;
     let b = Operator::connect(&there.api()?, &there.token_file()).await?;
@@ -68,6 +70,12 @@ async fn furnish(here: &Daemon, there: &Daemon, rows: &Rows) -> anyhow::Result<S
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
+    // Those that the first page shows have streams; each change of what is shared is felt by every stream of the link.
+    for id in made.iter().rev().take(SHARED) {
+        for side in [&a, &b] {
+            side.share(id, &[TYPES[1]], true, true).await?;
+        }
+    }
     made.into_iter().next_back().context("a connection")
 }
 
@@ -97,9 +105,6 @@ async fn connect(a: &Operator, b: &Operator, link: &str) -> anyhow::Result<Strin
     };
     a.connections().activate_connection(activate).await?;
     b.stage_is(&id, peering::Stage::Active).await?;
-    for side in [a, b] {
-        side.share(&id, &[TYPES[1]], true, true).await?;
-    }
     Ok(id)
 }
 
