@@ -168,9 +168,17 @@ impl Artifact {
         state.edit_of(CONTENT).map(|(dot, _)| dot.enrollment)
     }
 
-    /// All bytes that it refers to: those it has, and those it had.
-    pub fn blobs(&self) -> impl Iterator<Item = Blob> {
-        std::iter::once(self.content).chain(self.previous.iter().copied())
+    /// All bytes that a live artifact refers to: those it has, those it had, and those that lost against others and can
+    /// still be chosen.
+    pub fn blobs_of(state: &ObjectState) -> BTreeSet<Blob> {
+        let registers = state.edits().filter(|(id, _)| [CONTENT, PREVIOUS].contains(id));
+        let writes = registers.flat_map(|(_, register)| register.writes());
+        let values = writes.filter_map(|(_, write)| write.value.as_ref()?.decode().ok());
+        let blobs = values.flat_map(|value| match value {
+            Value::Array(items) => items.iter().filter_map(blob).collect(),
+            value => blob(&value).into_iter().collect::<Vec<Blob>>(),
+        });
+        blobs.filter(|_| state.is_live()).collect()
     }
 
     /// Gives it other bytes, and keeps those it has for a while.

@@ -25,6 +25,8 @@ mod jobs;
 mod lanes;
 #[path = "exchange/links.rs"]
 mod links;
+#[path = "exchange/obstacles.rs"]
+mod obstacles;
 #[expect(
     dead_code,
     reason = "shared with the tests of the handshake, which use all of it"

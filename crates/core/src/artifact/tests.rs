@@ -76,8 +76,27 @@ fn b100_contents_that_were_replaced_are_kept_up_to_a_limit_and_each_once() {
     );
     one.replace(blob(4));
     assert_eq!(one.previous.len(), 3);
-    assert_eq!(one.blobs().count(), 4);
-    assert_eq!(Artifact::of(&stored(&one)).unwrap(), Some(one));
+    let mut state = stored(&one);
+    assert_eq!(Artifact::blobs_of(&state).len(), 4);
+    assert_eq!(Artifact::of(&state).unwrap(), Some(one.clone()));
+    // Another enrollment that did not see it chooses other bytes, and loses nothing by it.
+    let mut theirs = one.clone();
+    theirs.content = blob(9);
+    let other = EnrollmentId::from_bytes([8; 32]);
+    let mut there = stored(&artifact());
+    let mut here = there.clone();
+    here.edit(&one.changes(Some(&artifact())), hlc(4), ME).unwrap();
+    there
+        .edit(&theirs.changes(Some(&artifact())), hlc(5), other)
+        .unwrap();
+    let merged = crate::object::merge(&here, &there).unwrap().state;
+    assert!(Artifact::blobs_of(&merged).contains(&blob(9)));
+    assert!(
+        Artifact::blobs_of(&merged).contains(&one.content),
+        "what lost is kept, too"
+    );
+    state.delete(hlc(6), ME).unwrap();
+    assert!(Artifact::blobs_of(&state).is_empty());
     assert!(
         schema().unwrap().named("previous").is_none(),
         "a peer is not told of it"

@@ -7,13 +7,10 @@ use bytes::Bytes;
 use futures::{FutureExt as _, TryStreamExt as _};
 use peerd_core::artifact::{Selection, TYPE};
 use peerd_core::peering::{DataTypes, Flow};
-use peerd_core::policy::Side;
 use peerd_core::security::Security;
 use peerd_core::{ArtifactId, Blob, ConnectionId, ContentHash, Reason};
 use peerd_node::artifact::{ArtifactAt, NewArtifact};
-use peerd_node::exchange::blobs::{
-    Ask, BlobExporter, BlobImporter, Part, RemovedContent, TransferStanding, Turn, What,
-};
+use peerd_node::exchange::blobs::{Ask, BlobExporter, BlobImporter, Part, TransferStanding, Turn, What};
 use peerd_store::Blobs as _;
 use peerd_testkit::Party;
 use tokio::sync::mpsc;
@@ -25,32 +22,37 @@ const ALL: Flow = Flow {
     exports: DataTypes::ALL,
     imports: DataTypes::ALL,
 };
-const GROUP: usize = 1 << 20;
+pub(crate) const GROUP: usize = 1 << 20;
 /// More parts than any answer here has.
 const PARTS: usize = 1_024;
 
-fn content(length: usize, seed: u64) -> Bytes {
+pub(crate) fn content(length: usize, seed: u64) -> Bytes {
     let mut bytes = vec![0; length];
     let mut seeded = blake3::Hasher::new();
     seeded.update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes.into()
 }
 
-fn blob(content: &Bytes) -> Blob {
+pub(crate) fn blob(content: &Bytes) -> Blob {
     Blob {
         hash: ContentHash::from_bytes(*blake3::hash(content).as_bytes()),
         size: content.len() as u64,
     }
 }
 
-fn at(id: ArtifactId) -> ArtifactAt {
+pub(crate) fn at(id: ArtifactId) -> ArtifactAt {
     ArtifactAt {
         space: "main".into(),
         id,
     }
 }
 
-async fn put_in(party: &Party, content: &Bytes, replaces: Option<ArtifactId>, tag: &str) -> ArtifactId {
+pub(crate) async fn put_in(
+    party: &Party,
+    content: &Bytes,
+    replaces: Option<ArtifactId>,
+    tag: &str,
+) -> ArtifactId {
     let new = NewArtifact {
         space: "main".into(),
         name: "a file".into(),
@@ -66,11 +68,11 @@ async fn put_in(party: &Party, content: &Bytes, replaces: Option<ArtifactId>, ta
     put.finish(blob(content).hash).await.unwrap().id
 }
 
-async fn put(party: &Party, content: &Bytes) -> ArtifactId {
+pub(crate) async fn put(party: &Party, content: &Bytes) -> ArtifactId {
     put_in(party, content, None, "shown").await
 }
 
-async fn held(party: &Party, content: &Bytes) -> bool {
+pub(crate) async fn held(party: &Party, content: &Bytes) -> bool {
     let hash = blob(content).hash;
     let Some(read) = party.blobs().read(&hash, 0..u64::MAX).await.unwrap() else {
         return false;
@@ -83,7 +85,7 @@ async fn held(party: &Party, content: &Bytes) -> bool {
 }
 
 /// What tells of artifacts goes from a to b, of those that are shown.
-async fn shared() -> World {
+pub(crate) async fn shared() -> World {
     let world = World::joined_for(ALL, Security::unrestricted(), AIRPORTS).await;
     let selection = Selection::tagged(BTreeSet::from(["shown".to_owned()])).unwrap();
     let a = &world.pair.a;
@@ -96,11 +98,11 @@ async fn shared() -> World {
     world
 }
 
-async fn forth(world: &World) {
+pub(crate) async fn forth(world: &World) {
     world.pump_type(&world.pair.a, &world.pair.b, TYPE).await;
 }
 
-async fn importer(world: &World) -> BlobImporter {
+pub(crate) async fn importer(world: &World) -> BlobImporter {
     importer_of(world, &world.pair.b, &world.pair.a).await
 }
 
@@ -109,7 +111,7 @@ async fn importer_of(world: &World, to: &Party, from: &Party) -> BlobImporter {
     opened.unwrap()
 }
 
-async fn exporter(world: &World) -> BlobExporter {
+pub(crate) async fn exporter(world: &World) -> BlobExporter {
     exporter_of(&world.pair.a, &world.pair.b).await
 }
 
@@ -118,12 +120,12 @@ async fn exporter_of(from: &Party, to: &Party) -> BlobExporter {
 }
 
 /// The next turn, if there is one without anything else happening.
-fn ready(importer: &mut BlobImporter) -> Option<Turn> {
+pub(crate) fn ready(importer: &mut BlobImporter) -> Option<Turn> {
     importer.next().now_or_never().map(Result::unwrap)
 }
 
 /// All parts of the answer to one ask.
-async fn answer(exporter: &mut BlobExporter, ask: &Ask) -> Vec<Part> {
+pub(crate) async fn answer(exporter: &mut BlobExporter, ask: &Ask) -> Vec<Part> {
     let (parts, mut arriving) = mpsc::channel(PARTS);
     exporter.answer(ask, &parts).await.unwrap();
     drop(parts);
@@ -135,7 +137,7 @@ async fn answer(exporter: &mut BlobExporter, ask: &Ask) -> Vec<Part> {
 }
 
 /// Takes all turns that are ready, and says what was asked.
-async fn fetch(importer: &mut BlobImporter, exporter: &mut BlobExporter) -> Vec<Ask> {
+pub(crate) async fn fetch(importer: &mut BlobImporter, exporter: &mut BlobExporter) -> Vec<Ask> {
     let mut asked = Vec::new();
     while let Some(mut turn) = ready(importer) {
         for ask in turn.asks() {
@@ -149,7 +151,7 @@ async fn fetch(importer: &mut BlobImporter, exporter: &mut BlobExporter) -> Vec<
     asked
 }
 
-fn delayed(party: &Party) -> Vec<Reason> {
+pub(crate) fn delayed(party: &Party) -> Vec<Reason> {
     let transfers = party.node().all_transfers().into_iter();
     let delayed = transfers.filter_map(|one| match one.standing {
         TransferStanding::Delayed(reason) => Some(reason),
@@ -158,7 +160,7 @@ fn delayed(party: &Party) -> Vec<Reason> {
     delayed.collect()
 }
 
-fn ask_for(connection: ConnectionId, id: ArtifactId, blob: Blob) -> Ask {
+pub(crate) fn ask_for(connection: ConnectionId, id: ArtifactId, blob: Blob) -> Ask {
     Ask {
         number: 1,
         connection,
@@ -415,160 +417,4 @@ async fn b092_after_a_restart_only_what_is_missing_is_asked_for() {
     let asked: Vec<What> = asked.into_iter().map(|ask| ask.what).collect();
     assert_eq!(asked, [What::Outline, What::Groups(9..17), What::Groups(17..21)]);
     assert!(held(&world.pair.b, &large).await);
-}
-
-#[tokio::test(start_paused = true)]
-async fn b098_a_full_disk_pauses_and_goes_on_when_there_is_room() {
-    let world = shared().await;
-    let b = &world.pair.b;
-    let (small, large) = (content(5_000, 1), content(3 * GROUP, 2));
-    for content in [&small, &large] {
-        put(&world.pair.a, content).await;
-    }
-    forth(&world).await;
-    b.blobs().limit(1_000);
-    let (mut importer, mut exporter) = (importer(&world).await, exporter(&world).await);
-    fetch(&mut importer, &mut exporter).await;
-    assert_eq!(delayed(b), [Reason::StoreFull; 2]);
-    assert!(!held(b, &small).await);
-    tokio::time::advance(Duration::from_secs(1)).await;
-    fetch(&mut importer, &mut exporter).await;
-    assert_eq!(delayed(b), [Reason::StoreFull; 2], "still");
-    b.blobs().limit(u64::MAX);
-    tokio::time::advance(Duration::from_secs(20)).await;
-    fetch(&mut importer, &mut exporter).await;
-    assert!(held(b, &small).await && held(b, &large).await);
-    assert!(b.node().all_transfers().is_empty());
-}
-
-#[tokio::test]
-async fn b106_a_policy_that_is_revoked_midway_ends_the_answer_and_the_fetching() {
-    for side in [Side::Egress, Side::Ingress] {
-        let world = shared().await;
-        let (a, b) = (&world.pair.a, &world.pair.b);
-        let large = content(3 * GROUP, 2);
-        let id = put(a, &large).await;
-        forth(&world).await;
-        let mut exporter = exporter(&world).await;
-        let ask = Ask {
-            what: What::Groups(0..3),
-            ..ask_for(world.connection, id, blob(&large))
-        };
-        if side == Side::Egress {
-            let (parts, mut arriving) = mpsc::channel(1);
-            let sending = exporter.answer(&ask, &parts);
-            tokio::pin!(sending);
-            assert!(sending.as_mut().now_or_never().is_none(), "it waits for room");
-            world.forbid(a, side).await;
-            let told = tokio::join!(sending, async {
-                let first = arriving.recv().await.unwrap();
-                assert_eq!(first.reason, None);
-                arriving.recv().await.unwrap()
-            });
-            assert_eq!((told.1.reason, told.1.last), (Some(Reason::NotFound), true));
-        } else {
-            let mut importer = importer(&world).await;
-            let turn = ready(&mut importer).unwrap();
-            assert!(importer.until_denied().now_or_never().is_none());
-            world.forbid(b, side).await;
-            importer.until_denied().await;
-            drop(turn);
-            assert!(ready(&mut importer).is_none());
-        }
-        assert!(!held(b, &large).await);
-        assert_eq!(b.blobs().list(None, 10).await.unwrap().len(), 0);
-    }
-}
-
-#[tokio::test]
-async fn what_is_no_longer_wanted_is_not_asked_for_again() {
-    let world = shared().await;
-    let (a, b) = (&world.pair.a, &world.pair.b);
-    let id = put(a, &content(5_000, 1)).await;
-    forth(&world).await;
-    let mut importer = importer(&world).await;
-    let mut turn = ready(&mut importer).unwrap();
-    let refused = Part {
-        number: 1,
-        last: true,
-        reason: Some(Reason::NotFound),
-        ..Part::default()
-    };
-    turn.take(refused).await.unwrap();
-    assert_eq!(delayed(b), [Reason::NotFound]);
-    a.node().delete_artifact(&a.admin, &at(id)).await.unwrap();
-    forth(&world).await;
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(2)).await;
-    assert!(ready(&mut importer).is_none());
-    assert!(b.node().all_transfers().is_empty());
-}
-
-#[tokio::test]
-async fn content_that_nothing_refers_to_goes_when_it_is_old() {
-    let world = shared().await;
-    let a = &world.pair.a;
-    let (kept, both, gone) = (content(10, 1), content(20, 2), content(3 * GROUP, 3));
-    let first = put(a, &both).await;
-    put(a, &both).await;
-    put(a, &kept).await;
-    let last = put(a, &gone).await;
-    let replaced = put(a, &content(30, 4)).await;
-    put_in(a, &content(40, 5), Some(replaced), "shown").await;
-    for id in [first, last] {
-        a.node().delete_artifact(&a.admin, &at(id)).await.unwrap();
-    }
-    let none = RemovedContent::default();
-    assert_eq!(
-        a.node().remove_unreferenced_content().await.unwrap(),
-        none,
-        "it is young"
-    );
-    a.clock().advance(Duration::from_hours(2));
-    // Whoever puts the same content meanwhile has it.
-    let mut upload = a
-        .blobs()
-        .upload(peerd_core::UploadId::from_bytes([1; 16]))
-        .await
-        .unwrap();
-    upload.write(gone.clone()).await.unwrap();
-    upload.finish().await.unwrap();
-    assert_eq!(a.node().remove_unreferenced_content().await.unwrap(), none);
-    a.clock().advance(Duration::from_hours(2));
-    let removed = a.node().remove_unreferenced_content().await.unwrap();
-    assert_eq!((removed.contents, removed.bytes), (1, gone.len() as u64));
-    assert!(!held(a, &gone).await && held(a, &both).await && held(a, &kept).await);
-    assert!(
-        held(a, &content(30, 4)).await,
-        "what was replaced can be restored"
-    );
-    assert_eq!(a.node().remove_unreferenced_content().await.unwrap(), none);
-}
-
-#[tokio::test]
-async fn what_was_begun_and_is_not_wanted_goes_in_the_end() {
-    let world = shared().await;
-    let (a, b) = (&world.pair.a, &world.pair.b);
-    let (wanted, unwanted) = (content(3 * GROUP, 1), content(3 * GROUP, 2));
-    put(a, &wanted).await;
-    let id = put(a, &unwanted).await;
-    forth(&world).await;
-    for content in [&wanted, &unwanted] {
-        let outline = a.blobs().outline(&blob(content).hash).await.unwrap().unwrap();
-        let partial = b.blobs().partial(&outline).await.unwrap();
-        partial.write(0, vec![content.slice(..GROUP)]).await.unwrap();
-    }
-    drop(
-        b.blobs()
-            .upload(peerd_core::UploadId::from_bytes([1; 16]))
-            .await
-            .unwrap(),
-    );
-    a.node().delete_artifact(&a.admin, &at(id)).await.unwrap();
-    forth(&world).await;
-    assert_eq!(b.node().remove_unreferenced_content().await.unwrap().begun, 0);
-    b.clock().advance(Duration::from_hours(50));
-    assert_eq!(b.node().remove_unreferenced_content().await.unwrap().begun, 2);
-    let begun = b.blobs().leftovers().await.unwrap();
-    assert_eq!(begun.len(), 1, "what is wanted goes on where it was");
 }

@@ -167,8 +167,7 @@ impl Node {
             for (_, entry) in &rows {
                 let state = Stored::decode(&entry.value)?.state;
                 // What a peer said and nobody can understand refers to nothing.
-                let artifact = Artifact::of(&state).ok().flatten();
-                for blob in artifact.iter().flat_map(Artifact::blobs) {
+                for blob in Artifact::blobs_of(&state) {
                     hashes.remove(&blob.hash);
                 }
             }

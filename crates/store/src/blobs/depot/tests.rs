@@ -1,5 +1,3 @@
-mod s3;
-
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
