@@ -137,7 +137,7 @@ async fn put(operator: &Operator, path: impl AsRef<Path>) -> anyhow::Result<()> 
         blake3: hasher.finalize().to_hex().to_string(),
     };
     let chunks = tokio_util::io::ReaderStream::with_capacity(content, CHUNK);
-    let chunks = chunks.filter_map(async |chunk| chunk.ok().map(|chunk| Part::Chunk(chunk.to_vec())));
+    let chunks = chunks.filter_map(async |chunk| chunk.ok().map(Part::Chunk));
     let parts = stream::iter([Part::Header(header)])
         .chain(chunks)
         .chain(stream::iter([Part::End(end)]));
