@@ -24,8 +24,8 @@ pub struct BlobImporter {
     terms: Option<ImportTerms>,
     stale: bool,
     world: Work,
-    /// Artifacts, as they come in.
-    objects: watch::Receiver<u64>,
+    /// Artifacts, as they come in; with the terms, which say where.
+    artifacts: Option<watch::Receiver<u64>>,
     moved: watch::Receiver<u64>,
     released: watch::Receiver<u64>,
     /// The number of the last ask.
@@ -47,7 +47,7 @@ impl BlobImporter {
             terms: None,
             stale: true,
             world: node.work().and(node.store.watch(&Topic::Table(Table::Meta))),
-            objects: node.store.watch(&Topic::Table(Table::Objects)),
+            artifacts: None,
             moved: fetching.moved(),
             released: node.transfers.released(),
             number: 0,
@@ -68,7 +68,9 @@ impl BlobImporter {
             let Some(feed) = self.terms.as_ref().map(|terms| terms.feed.clone()) else {
                 continue;
             };
-            self.objects.mark_unchanged();
+            if let Some(artifacts) = &mut self.artifacts {
+                artifacts.mark_unchanged();
+            }
             self.moved.mark_unchanged();
             self.released.mark_unchanged();
             self.fetching.forget_unwanted(&feed).await?;
@@ -98,6 +100,8 @@ impl BlobImporter {
         self.stale |= self.world.take_changed();
         if self.stale {
             self.terms = self.node.import_terms(&flow_of(self.fetching.connection)).await?;
+            let feed = self.terms.as_ref().map(|terms| Topic::Feed(terms.feed.clone()));
+            self.artifacts = feed.map(|feed| self.node.store.watch(&feed));
             self.stale = false;
         }
         let Some(terms) = &self.terms else {
@@ -118,9 +122,15 @@ impl BlobImporter {
                 None => std::future::pending().await,
             }
         };
+        let artifacts = async {
+            match &mut self.artifacts {
+                Some(artifacts) => drop(artifacts.changed().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.world.changed() => self.stale = true,
-            _ = self.objects.changed() => {}
+            () = artifacts => {}
             _ = self.moved.changed() => {}
             _ = self.released.changed() => {}
             () = due => {}
