@@ -14,11 +14,9 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use fjall::compaction::Leveled;
 use fjall::config::PartitioningPolicy;
-use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
-    Readable as _, Slice,
-};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable as _, Slice};
 
 use crate::embedded::Options;
 use crate::engine::{Heads, KEY_BYTES_MAX, Writes};
@@ -40,8 +38,10 @@ const SMALL_MEMTABLES: u64 = 4;
 /// urgent work, and that one spins while the others are busy.
 const WORKERS: usize = 1;
 
-/// Objects of so many bytes lie beside their keys, not among them, so that moving keys about does not move them.
-const APART_BYTES_MIN: u32 = 128;
+/// The engine's files have so many bytes: what is written again moves those it overlaps, each as a whole. Objects, and what
+/// is small: a file of it holds more records.
+const OBJECT_FILE_BYTES: u64 = 8 << 20;
+const SMALL_FILE_BYTES: u64 = 4 << 20;
 
 /// Recent writes in memory are at most so many times what is kept of the objects,
 const RECENT_MEMTABLES: u64 = 3;
@@ -82,12 +82,12 @@ impl Disk {
             .worker_threads(WORKERS)
             .open()?;
         // A small record takes several times its bytes in memory.
-        let keyspace = |name| engine.keyspace(name, || of_size(options.memtable_bytes / SMALL_MEMTABLES));
-        let apart = KvSeparationOptions::default().separation_threshold(APART_BYTES_MIN);
+        let small_bytes = options.memtable_bytes / SMALL_MEMTABLES;
+        let keyspace = |name| engine.keyspace(name, || of_size(small_bytes, SMALL_FILE_BYTES));
         Ok(Disk {
             small: keyspace("small")?,
             objects: engine.keyspace(Table::Objects.name(), || {
-                of_size(options.memtable_bytes).with_kv_separation(Some(apart))
+                of_size(options.memtable_bytes, OBJECT_FILE_BYTES)
             })?,
             feed: keyspace(Table::Feed.name())?,
             audit: keyspace(Table::Audit.name())?,
@@ -178,11 +178,13 @@ impl Disk {
     }
 }
 
-/// Keyspaces with so many bytes of recent writes in memory. What helps to find a key in a large file comes in small
+/// Keyspaces with so many bytes of recent writes in memory, and in each file on disk. What helps to find a key in a large file comes in small
 /// parts: whole, it is a megabyte to read for one key, and too much to be kept.
-fn of_size(memtable_bytes: u64) -> KeyspaceCreateOptions {
+fn of_size(memtable_bytes: u64, file_bytes: u64) -> KeyspaceCreateOptions {
+    let compaction = Leveled::default().with_table_target_size(file_bytes);
     KeyspaceCreateOptions::default()
         .max_memtable_size(memtable_bytes)
+        .compaction_strategy(Arc::new(compaction))
         .index_block_partitioning_policy(PartitioningPolicy::all(true))
         .filter_block_partitioning_policy(PartitioningPolicy::all(true))
 }
