@@ -90,12 +90,15 @@ pub(crate) async fn moved(files: &Files) -> anyhow::Result<Moved> {
     let began = Instant::now();
     let all = data::artifact_selection::Selection::All(true);
     let share = data::ShareArtifactsRequest {
-        connection_id: connection,
+        connection_id: connection.clone(),
         selection: Some(data::ArtifactSelection { selection: Some(all) }),
     };
     source.operator.artifacts().share_artifacts(share).await?;
     within(PATIENCE, "all content", async || {
-        Ok(importer.held()? == files.count)
+        // To look at the directory is work: only when it is worth it.
+        let shown = importer.operator.connection(&connection).await?;
+        let in_sync = shown.feeds.iter().any(|feed| feed.in_sync);
+        Ok(in_sync && importer.held()? == files.count)
     })
     .await?;
     let seconds = began.elapsed().as_secs_f64();

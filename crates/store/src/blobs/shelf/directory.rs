@@ -105,12 +105,10 @@ impl Files {
         Ok(Some((file, outline)))
     }
 
-    /// Moves a synced file to its name.
+    /// Moves a synced file, written to just now, to its name.
     fn move_in(&self, path: &Path, hash: &ContentHash) -> Result<(), Error> {
         let place = self.content(hash);
-        let file = File::open(path).map_err(failed)?;
         let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        touch(&file)?;
         let replaced = if_there(fs::metadata(&place))?;
         fs::rename(path, &place).map_err(failed)?;
         self.room.give_back(replaced.map_or(0, |found| found.len()));
@@ -125,9 +123,9 @@ impl Files {
             write_synced(&fresh, outline.as_bytes())?;
             fs::rename(&fresh, self.outline(&hash)).map_err(failed)?;
         }
-        File::open(path)
-            .and_then(|file| file.sync_all())
-            .map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
+        touch(&file)?;
+        file.sync_all().map_err(failed)?;
         self.move_in(path, &hash)
     }
 
