@@ -17,6 +17,7 @@ mod direction;
 mod health;
 mod issued;
 mod knock;
+mod relay;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use address::{Address, Addresses, InvalidAddress};
 pub use direction::{Dialler, Direction, Keep, keep};
 pub use health::{Cause, DEGRADED_AFTER, DOWN_AFTER, Health, SKEW_MAX, Status, Vitals};
 pub use issued::{CodeState, IssuedCode, Proven};
+pub use relay::{Form, InvalidRelay, Relay, RelayLimits};
 pub use knock::{Attempt, KNOCK_INTERVAL, KNOCKS_MAX, KNOCKS_PER_ADDRESS_MAX, Knock, Recorded, record};
 
 /// What carries a link.
@@ -191,6 +193,9 @@ pub struct Link {
     pub addresses: Addresses,
     /// How far it has come.
     pub stage: Stage,
+    /// What was set about the files that carry it; of a relay link only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
@@ -208,6 +213,7 @@ impl Link {
             remote: None,
             addresses: Addresses::default(),
             stage: Stage::Invited { until },
+            relay: None,
             created_at: now,
             changed_at: now,
         }
@@ -232,9 +238,36 @@ impl Link {
                 key: ProofKey::of(&code.secret),
                 until: code.expires_at,
             },
+            relay: None,
             created_at: now,
             changed_at: now,
         }
+    }
+
+    /// The relay link that entering the other side's code makes. Files cannot be dialled: each side enters the other's
+    /// code, and both are complete at once. The caller has seen what [`Link::accept`]'s has.
+    pub fn relay(id: LinkId, name: Name, code: &LinkCode, relay: Relay, now: Time) -> Link {
+        Link {
+            id,
+            name,
+            kind: LinkKind::Relay,
+            direction: Direction::Bidirectional,
+            remote: Some(Remote::new(
+                code.key.clone(),
+                code.certificate.clone(),
+                code.title.clone(),
+            )),
+            addresses: Addresses::default(),
+            stage: Stage::Established { since: now },
+            relay: Some(relay),
+            created_at: now,
+            changed_at: now,
+        }
+    }
+
+    /// Whether sessions carry it, so that somebody may dial it.
+    pub const fn is_dialled(&self) -> bool {
+        matches!(self.kind, LinkKind::Mpx)
     }
 
     /// The other side's enrollment, once known.
@@ -250,7 +283,7 @@ impl Link {
     /// Whether this side should dial to enroll: it entered a code, and may dial. Where it may not, the other side
     /// has to enter a code of ours.
     pub const fn enrolls(&self) -> bool {
-        matches!(self.stage, Stage::Accepted { .. }) && self.direction.we_may_dial()
+        self.is_dialled() && matches!(self.stage, Stage::Accepted { .. }) && self.direction.we_may_dial()
     }
 
     /// The other side enrolled here with the code that `proven` shows. The same enrollment may repeat it when an

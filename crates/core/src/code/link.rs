@@ -10,6 +10,8 @@ use crate::{EnrollmentId, LinkId, Secret, Time};
 
 /// The longest identity certificate in a code, in bytes of DER.
 const CERTIFICATE_MAX: usize = 4 * 1024;
+/// The longest certificate of a sealing key in a code, in bytes.
+const SEALING_MAX: usize = 512;
 const TITLE_BYTES_MAX: usize = Title::MAX * 4;
 
 /// What a link code says.
@@ -34,6 +36,9 @@ pub struct LinkCode {
     pub issued_at: Time,
     /// When it ends, by the issuer's clock.
     pub expires_at: Time,
+    /// What bundles for the issuer are sealed to, at most 512 bytes; absent in codes of enrollments without such a key.
+    /// Whether it is of `key` is checked where sealing keys are read.
+    pub sealing: Option<Vec<u8>>,
 }
 
 impl LinkCode {
@@ -92,6 +97,9 @@ impl LinkCode {
         {
             return Err("addresses");
         }
+        if self.sealing.as_ref().is_some_and(Vec::is_empty) {
+            return Err("sealing");
+        }
         if self.expires_at <= self.issued_at {
             return Err("expires_at");
         }
@@ -117,6 +125,10 @@ impl LinkCode {
         out.array(self.secret.expose());
         out.long(self.issued_at.as_micros());
         out.long(self.expires_at.as_micros());
+        // Codes from before there were sealing keys end here.
+        if let Some(sealing) = &self.sealing {
+            out.string(sealing, SEALING_MAX)?;
+        }
         Ok(out.into_bytes())
     }
 
@@ -141,6 +153,10 @@ impl LinkCode {
         let secret = Secret::from_bytes(body.array("secret")?);
         let issued_at = Time::from_micros(body.long("issued_at")?);
         let expires_at = Time::from_micros(body.long("expires_at")?);
+        let sealing = match body.is_empty() {
+            true => None,
+            false => Some(body.string(SEALING_MAX, "sealing")?.to_vec()),
+        };
         body.end()?;
         Ok(LinkCode {
             link,
@@ -152,6 +168,7 @@ impl LinkCode {
             secret,
             issued_at,
             expires_at,
+            sealing,
         })
     }
 }

@@ -72,6 +72,7 @@ fn link_code(key: &Key) -> LinkCode {
         secret: Secret::from_bytes([7; 32]),
         issued_at: NOW,
         expires_at: LATER,
+        sealing: None,
     }
 }
 
@@ -431,5 +432,25 @@ impl ProofKey {
     fn as_stored(&self) -> [u8; 32] {
         let stored = rmp_serde::to_vec(self).expect("encodes");
         stored[2..].try_into().expect("32 bytes")
+    }
+}
+
+#[test]
+fn a_code_carries_a_sealing_key_and_older_codes_have_none() {
+    let key = Key::new();
+    let sealing = LinkCode {
+        sealing: Some(vec![5; 200]),
+        ..link_code(&key)
+    };
+    for code in [link_code(&key), sealing] {
+        let text = code.issue(&key).expect("a code");
+        assert_eq!(LinkCode::read(text.expose(), &Ecdsa), Ok(code));
+    }
+    for sealing in [vec![], vec![5; 513]] {
+        let code = LinkCode {
+            sealing: Some(sealing),
+            ..link_code(&key)
+        };
+        assert!(matches!(code.issue(&key), Err(IssueError::Content { .. })));
     }
 }

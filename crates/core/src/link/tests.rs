@@ -40,6 +40,7 @@ fn code(direction: Direction) -> LinkCode {
         secret: Secret::from_bytes([7; 32]),
         issued_at: NOW,
         expires_at: LATER,
+        sealing: None,
     }
 }
 
