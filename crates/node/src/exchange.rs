@@ -20,6 +20,7 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+mod relayed;
 mod stopped;
 mod terms;
 mod touched;
@@ -35,6 +36,7 @@ pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
 pub(crate) use position::Sealer;
 pub use progress::{FeedProgress, Progress};
+pub use relayed::{Bundled, RelayImporter, Unready};
 
 /// One type's stream on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -25,6 +25,7 @@ pub mod peer;
 pub mod policy;
 pub mod presence;
 mod principal;
+pub mod relay;
 mod settings;
 pub mod sharing;
 mod space;

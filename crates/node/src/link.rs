@@ -15,10 +15,12 @@ use crate::{Caller, Error, Node, audit, names};
 
 mod enroll;
 mod knock;
+mod relay;
 mod session;
 mod vitals;
 
 pub use enroll::{EnrollAttempt, Enrolled, EnrollmentDue};
+pub use relay::AddRelay;
 pub use session::Greeting;
 pub use vitals::LinkView;
 
@@ -69,6 +71,7 @@ impl Node {
             secret: self.secret(),
             issued_at: now,
             expires_at,
+            sealing: self.sealing.clone(),
         };
         let text = code
             .issue(&*self.signer)
@@ -206,6 +209,9 @@ impl Node {
     pub async fn dial_link(&self, caller: &Caller, name_or_id: &str) -> Result<LinkView, Error> {
         self.authorize(caller, Action::LinkDial, None).await?;
         let link = self.link(name_or_id).await?.record;
+        if !link.is_dialled() {
+            return Err(Error::new(Reason::WrongStage, "files carry the link: nobody dials it"));
+        }
         if !link.direction.we_may_dial() {
             let told = format!("the link is {}: only the other side dials", link.direction);
             return Err(Error::new(Reason::WrongStage, told));
@@ -221,7 +227,7 @@ impl Node {
             .retrying(|| self.remove_link_once(caller, name_or_id))
             .await?;
         self.presence.forget(id);
-        Ok(())
+        self.forget_relay(id).await
     }
 
     async fn remove_link_once(&self, caller: &Caller, name_or_id: &str) -> Result<LinkId, Error> {

@@ -17,6 +17,7 @@ use crate::exchange::blobs::Transfers;
 use crate::line::Lines;
 use crate::object::WriteClock;
 use crate::presence::Presence;
+use crate::relay::Lives;
 use crate::settings::Settings;
 
 /// How often a use-case that lost a race against another write tries again on fresh reads.
@@ -44,6 +45,8 @@ pub struct Ports {
     pub verifier: Arc<dyn Verifier>,
     /// The identity certificate, DER: what link codes carry.
     pub certificate: Vec<u8>,
+    /// The certified public half of the key that bundles for this enrollment are sealed to, if it has one.
+    pub sealing: Option<Vec<u8>>,
 }
 
 /// An enrollment at work: every use-case of operators and peers is a method of it.
@@ -68,6 +71,8 @@ pub struct Node {
     pub(crate) transfers: Transfers,
     /// How questions reach peers.
     pub(crate) lines: Lines,
+    /// How relay links are.
+    pub(crate) relays: Lives,
     /// Held by each verification.
     pub(crate) verifying: Semaphore,
     /// The clock that every write of an object is named by.
@@ -77,6 +82,8 @@ pub struct Node {
     /// One permit for each stream of object changes that may run.
     pub(crate) watches: Arc<Semaphore>,
     pub(crate) certificate: Vec<u8>,
+    /// What bundles for this enrollment are sealed to.
+    pub(crate) sealing: Option<Vec<u8>>,
     key: PublicKey,
     /// What follows from the key: asked about every object.
     enrollment: EnrollmentId,
@@ -93,6 +100,7 @@ impl Node {
             signer,
             verifier,
             certificate,
+            sealing,
         } = ports;
         let key = signer.public_key();
         let node = Node {
@@ -110,11 +118,13 @@ impl Node {
             progress: Progress::default(),
             transfers: Transfers::default(),
             lines: Lines::default(),
+            relays: Lives::default(),
             verifying: Semaphore::new(VERIFICATIONS_MAX),
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             certificate,
+            sealing,
             enrollment: key.enrollment_id(),
             key,
         };

@@ -13,7 +13,8 @@ use peerd_store::{Batch, Records as _};
 
 use crate::{Error, Node};
 
-/// The other side of a link, proven by its certificate. Only [`Node::recognise`] makes one.
+/// The other side of a link, proven by its certificate, or by the signature of each bundle. Only [`Node::recognise`] and
+/// [`Node::relay_peer`] make one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     link: LinkId,
@@ -24,6 +25,15 @@ impl Peer {
     /// The link it is the other side of.
     pub fn link(&self) -> LinkId {
         self.link
+    }
+
+    /// The other side of a complete relay link, whose bundles prove themselves.
+    pub(crate) fn over_relay(link: &Link) -> Option<Peer> {
+        let enrollment = link.enrollment()?;
+        (!link.is_dialled()).then_some(Peer {
+            link: link.id,
+            enrollment,
+        })
     }
 
     /// Who it is.
@@ -75,7 +85,7 @@ impl Node {
     pub async fn recognise(&self, presented: &Presented) -> Result<Recognised, Error> {
         Ok(match self.link_to(presented.enrollment()).await? {
             Some(link)
-                if link
+                if link.is_dialled() && link
                     .remote
                     .as_ref()
                     .is_some_and(|remote| remote.has_key(&presented.key)) =>

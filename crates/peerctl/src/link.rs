@@ -1,5 +1,6 @@
 //! `link`: links to other enrollments.
 
+mod relay;
 mod view;
 
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Makes a link over files that something else carries
+    AddRelay(relay::AddRelay),
     /// Lists links, oldest first
     List,
     /// Shows one link
@@ -84,6 +87,7 @@ impl Command {
                 expires,
                 qr,
             } => return invite(app, direction, expires, qr).await,
+            Command::AddRelay(ask) => return ask.run(app).await,
             Command::List => return list(app).await,
             Command::Knocks => return knocks(app).await,
             Command::Inspect { code } => {

@@ -74,6 +74,10 @@ tables! {
     Collections = "collections",
     /// Peering jobs; key: job id, which begins with half of the connection's.
     Jobs = "jobs",
+    /// What relay links remember; key: link id, kind byte.
+    Relays = "relays",
+    /// Which objects came out of order over a relay; key: link id, connection id, type, primary key.
+    Heard = "heard",
     /// The audit log; key: sequence. Written by the commit only.
     Audit = "audit",
 }

@@ -15,12 +15,15 @@ use peerd_core::audit::Fact;
 use peerd_core::authz::{Marking, Principal, Space};
 use peerd_core::link::{IssuedCode, Knock, Link};
 use peerd_core::peering::Connection;
+use peerd_core::EpochId;
 use peerd_core::policy::Policy;
+use peerd_core::relay::Heard;
 use peerd_store::Record;
 use peerd_store::record::{decode, encode};
 use peerd_store::records::{
     Collection, ConflictEntry, DialState, ExportCursor, ImportCursor, Job, Mark, NamedThing, Parked,
-    PurgeDue, Queued, Removal, Shared, SpaceOntology, TokenOwner, decode_fact, encode_fact,
+    PurgeDue, Queued, RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, Removal, Shared,
+    SpaceOntology, TokenOwner, decode_fact, decode_heard, encode_fact, encode_heard,
 };
 use serde::de::DeserializeOwned;
 
@@ -38,7 +41,7 @@ macro_rules! records {
 
 records! {
     Collection ConflictEntry Connection DialState ExportCursor ImportCursor IssuedCode Job Knock Link Marking NamedThing
-    Parked Policy Principal PurgeDue Queued Removal Shared Space SpaceOntology TokenOwner
+    Parked Policy Principal PurgeDue Queued RelayContent RelayExport RelayImport RelayIn RelayOut RelaySent Removal Shared Space SpaceOntology TokenOwner
 }
 
 #[test]
@@ -85,9 +88,29 @@ fn a_mark_of_version_1_is_read_and_still_written() {
     assert_eq!(mark.to_bytes(), bytes);
 }
 
+#[test]
+fn what_was_heard_of_an_object_is_read_and_still_written() {
+    let heard = Heard {
+        epoch: EpochId::from_bytes([7; 16]),
+        sequence: 0x0102,
+    };
+    let bytes = b"\x01\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\0\0\0\0\0\0\x01\x02";
+    assert_eq!(decode_heard(bytes).expect("reads"), heard);
+    assert_eq!(encode_heard(heard), bytes);
+}
+
+#[test]
+fn a_relay_link_of_version_1_is_read_and_still_written() {
+    hold_at::<Link>("Link-relay.txt");
+}
+
 /// The fixture is read as its value, and its value is written as the fixture.
 fn hold<R: Record + Debug + PartialEq>(name: &str) {
-    let (bytes, value) = fixture::<R>(name);
+    hold_at::<R>(&format!("{name}-v1.txt"));
+}
+
+fn hold_at<R: Record + Debug + PartialEq>(name: &str) {
+    let (bytes, value) = fixture_at::<R>(name);
     let written = encode(&value).expect("writes");
     assert_eq!(HEXLOWER.encode(&written), bytes, "{name} is written otherwise");
     assert_eq!(decode::<R>(&written).expect(name), value);
@@ -95,7 +118,11 @@ fn hold<R: Record + Debug + PartialEq>(name: &str) {
 
 /// The bytes, in hex, and the value of a fixture.
 fn fixture<R: DeserializeOwned>(name: &str) -> (String, R) {
-    let place = from_here("tests/fixtures").join(format!("{name}-v1.txt"));
+    fixture_at(&format!("{name}-v1.txt"))
+}
+
+fn fixture_at<R: DeserializeOwned>(name: &str) -> (String, R) {
+    let place = from_here("tests/fixtures").join(name);
     let text = fs::read_to_string(&place).expect("a fixture");
     let (bytes, value) = text.split_once('\n').expect("two lines");
     let value = serde_json::from_str(value).unwrap_or_else(|error| panic!("{}: {error}", place.display()));

@@ -78,6 +78,7 @@ impl TestNode {
             signer: Arc::clone(&identity) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
             certificate: identity.certificate_der().to_vec(),
+            sealing: None,
         };
         let node = Node::open(ports, settings.clone()).await.expect("a node");
         TestNode {

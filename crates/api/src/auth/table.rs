@@ -120,6 +120,7 @@ rows! { link:
     "InviteLink" => LinkInvite,
     "InspectLinkCode" => LinkInspect,
     "AcceptLink" => LinkAccept,
+    "AddRelayLink" => LinkAddRelay,
     "ListLinks" => LinkList,
     "GetLink" => LinkShow,
     "DialLink" => LinkDial,

@@ -1,7 +1,8 @@
 //! `peerd.peering.v1.LinkService`.
 
-use peerd_core::link::Direction;
+use peerd_core::link::{Direction, Form, RelayLimits};
 use peerd_core::{Fingerprint, LinkId};
+use peerd_node::link::AddRelay;
 use peerd_wire::peering::v1 as pb;
 use peerd_wire::peering::v1::link_service_server::LinkService;
 use tonic::{Request, Response, Status};
@@ -68,6 +69,18 @@ impl LinkService for Api {
         Ok(Response::new(pb::AcceptLinkResponse {
             link: Some(view::link(&accepted.link)),
             needs_own_code: accepted.needs_own_code,
+        }))
+    }
+
+    async fn add_relay_link(
+        &self,
+        request: Request<pb::AddRelayLinkRequest>,
+    ) -> Result<Response<pb::AddRelayLinkResponse>, Status> {
+        let (caller, ask) = opened(request)?;
+        let ask = parse_relay(ask)?;
+        let link = self.node.add_relay_link(&caller, ask).await.map_err(told)?;
+        Ok(Response::new(pb::AddRelayLinkResponse {
+            link: Some(view::link(&link)),
         }))
     }
 
@@ -141,6 +154,40 @@ impl LinkService for Api {
             next_page_token,
         }))
     }
+}
+
+/// A relay link as it was asked for. What is absent is as [`RelayLimits`] says.
+fn parse_relay(ask: pb::AddRelayLinkRequest) -> Result<AddRelay, Status> {
+    let pb::AddRelayLinkRequest {
+        code,
+        name,
+        outbox,
+        inbox,
+        form,
+        one_way,
+        bundle_bytes_max,
+        outbox_bytes_max,
+        inbox_bytes_max,
+    } = ask;
+    let usual = RelayLimits::default();
+    let or = |given: u64, usual: u64| if given == 0 { usual } else { given };
+    Ok(AddRelay {
+        name: parse::required("name", &name)?,
+        code,
+        outbox,
+        inbox,
+        form: match parse::variant("form", form)? {
+            pb::RelayForm::Unspecified | pb::RelayForm::Sealed => Form::Sealed,
+            pb::RelayForm::Xml => Form::Xml,
+        },
+        one_way,
+        limits: RelayLimits {
+            bundle_bytes_max: or(bundle_bytes_max, usual.bundle_bytes_max),
+            outbox_bytes_max: or(outbox_bytes_max, usual.outbox_bytes_max),
+            inbox_bytes_max: or(inbox_bytes_max, usual.inbox_bytes_max),
+            ..usual
+        },
+    })
 }
 
 /// A direction as it was asked for; unspecified is bidirectional.

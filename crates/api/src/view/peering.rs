@@ -1,13 +1,14 @@
 //! Links and connections as operators read them.
 
 use peerd_core::code::Problem;
-use peerd_core::link::{Direction, Knock, LinkKind, Status};
+use peerd_core::link::{Direction, Form, Knock, LinkKind, Relay, RelayLimits, Status};
 use peerd_core::peering::{self, Connection, Flow, Role, Side, Stage};
 use peerd_core::policy;
 use peerd_core::security::Security;
 use peerd_core::{Fingerprint, Reason};
 use peerd_node::connection::{ConnectionView, FeedProgress};
 use peerd_node::link::LinkView;
+use peerd_node::relay::RelayLife;
 use peerd_wire::peering::v1 as pb;
 
 use super::timestamp;
@@ -19,6 +20,7 @@ pub(crate) fn link(view: &LinkView) -> pb::Link {
         health,
         failure,
         life,
+        relay,
     } = view;
     let remote = link.remote.as_ref();
     let cause = health.cause.to_string();
@@ -48,6 +50,49 @@ pub(crate) fn link(view: &LinkView) -> pb::Link {
             .unwrap_or_default(),
         created_at: Some(timestamp(link.created_at)),
         next_dial_at: life.next_dial_at.map(timestamp),
+        relay: link
+            .relay
+            .as_ref()
+            .zip(relay.as_ref())
+            .map(|(set, life)| relay_of(set, life)),
+    }
+}
+
+/// How the files of a link are.
+fn relay_of(set: &Relay, life: &RelayLife) -> pb::Relay {
+    let RelayLimits {
+        bundle_bytes_max,
+        outbox_bytes_max,
+        inbox_bytes_max,
+        ..
+    } = set.limits;
+    pb::Relay {
+        outbox: set.outbox.clone(),
+        inbox: set.inbox.clone(),
+        form: match set.form {
+            Form::Sealed => pb::RelayForm::Sealed,
+            Form::Xml => pb::RelayForm::Xml,
+        }
+        .into(),
+        one_way: set.one_way,
+        bundle_bytes_max,
+        outbox_bytes_max,
+        inbox_bytes_max,
+        last_sequence_out: life.last_out,
+        unacknowledged: life.kept,
+        last_sequence_in: life.last_in,
+        highest_sequence_in: life.highest_in,
+        gaps: life.gaps,
+        lost: life.lost,
+        last_bundle_at: life.heard_at.map(timestamp),
+        waiting: life.waiting,
+        outbox_bytes: life.outbox_bytes,
+        uncollected_since: life.uncollected_since.map(timestamp),
+        quarantined: life.quarantined,
+        refused: life.refused,
+        repeated: life.repeated,
+        resent: life.resent,
+        equal: life.equal,
     }
 }
 

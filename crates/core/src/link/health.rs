@@ -87,6 +87,16 @@ pub enum Cause {
     NoProgress(Duration),
     /// The clocks differ by so much.
     ClockSkew(Duration),
+    /// No bundle of the other side came yet.
+    NothingCame,
+    /// Nothing comes back over this link, so nothing more is known.
+    OneWay,
+    /// So many bundles did not come yet.
+    Gaps(u64),
+    /// Bundles lie in the outbox for so long.
+    NobodyCollects(Duration),
+    /// There is as much in the outbox as may be.
+    OutboxFull,
 }
 
 impl fmt::Display for Cause {
@@ -98,6 +108,13 @@ impl fmt::Display for Cause {
             Cause::NeverConnected => f.write_str("never connected"),
             Cause::Silent(time) => write!(f, "nothing heard for {} s", time.as_secs()),
             Cause::NoProgress(time) => write!(f, "nothing acknowledged for {} s", time.as_secs()),
+            Cause::NothingCame => f.write_str("no bundle of the other side came yet"),
+            Cause::OneWay => f.write_str("one-way: bundles are collected, and nothing more can be known here"),
+            Cause::Gaps(count) => write!(f, "{count} bundles did not come yet"),
+            Cause::NobodyCollects(time) => write!(f, "nobody collects: bundles lie in the outbox for {} s", time.as_secs()),
+            Cause::OutboxFull => f.write_str(
+                "nobody collects, or nothing is acknowledged: as many bytes are waiting as may be, and no more is written",
+            ),
             Cause::ClockSkew(by) => write!(f, "the clocks differ by {} s", by.as_secs()),
         }
     }

@@ -144,6 +144,7 @@ impl Site {
             signer: Arc::clone(&ground.identity) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
             certificate: ground.identity.certificate_der().to_vec(),
+            sealing: None,
         };
         let node = Node::open(ports, settings).await.unwrap();
         let caller = node.authenticate(&token().expose()).await.unwrap();

@@ -62,8 +62,12 @@ impl Node {
         permit.ok_or_else(|| Error::field("exports", "ask for at least one kind of data, either way"))
     }
 
-    /// May this side reach, or be reached by, the other? A session that is up proves it.
+    /// May this side reach, or be reached by, the other? A session that is up proves it. Files have no address: policy is
+    /// asked about the enrollment alone.
     fn check_reach(&self, link: &Link, remote: EnrollmentId) -> Result<(), Error> {
+        if !link.is_dialled() {
+            return self.permit_relay(remote).map(drop);
+        }
         let addresses: Vec<Address> = link.addresses.iter().cloned().collect();
         let dial = link.direction.we_may_dial() && self.may_reach(remote, &addresses);
         let accept = link.direction.they_may_dial() && self.may_be_reached(remote);

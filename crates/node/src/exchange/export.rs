@@ -135,6 +135,14 @@ impl Exporter {
         Ok(exporter)
     }
 
+    /// Batches that an earlier exporter made are on their way over a relay and not acknowledged: numbers go on after theirs,
+    /// and until they are acknowledged nothing is said to have come.
+    pub fn follows(&mut self, outstanding: u64) {
+        self.number = outstanding;
+        self.outstanding = (1..=outstanding).map(|number| (number, 0)).collect();
+        self.report();
+    }
+
     /// The next batch. Waits until there is something to send and it may be sent. May be cancelled and called again.
     pub async fn next(&mut self) -> Result<Batch, Error> {
         loop {

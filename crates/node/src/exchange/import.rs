@@ -45,12 +45,17 @@ pub struct Importer {
     ending: Ending,
 }
 
-/// How the position moves with a batch.
+/// How the cursor moves with items.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Advance<'a> {
-    from: &'a Position,
-    to: &'a Position,
-    caught_up: bool,
+pub(super) enum Advance<'a> {
+    /// They are a batch of a stream, from one position to the next.
+    Streamed {
+        from: &'a Position,
+        to: &'a Position,
+        caught_up: bool,
+    },
+    /// They came in a bundle, in whichever order: there is no position. What is noted of it goes with them.
+    Relayed { caught_up: bool, also: &'a Writes },
 }
 
 impl Importer {
@@ -109,7 +114,7 @@ impl Importer {
             caught_up,
             ..
         } = batch;
-        let advance = Advance {
+        let advance = Advance::Streamed {
             from: &self.position,
             to: &cursor,
             caught_up,
@@ -193,7 +198,7 @@ impl Node {
         Ok((self.permit_import(&terms)?, terms))
     }
 
-    fn permit_import(&self, terms: &ImportTerms) -> Result<Permit<policy::Flow>, Error> {
+    pub(super) fn permit_import(&self, terms: &ImportTerms) -> Result<Permit<policy::Flow>, Error> {
         let data = artifact::data_of(terms.import.mapping.remote_type.as_str());
         self.permit_flow(terms.connection.remote, Direction::Import, data)
             .map_err(|denial| Error::of(denial.reason))
@@ -440,23 +445,31 @@ impl Node {
     ) -> Result<(), Error> {
         let found = self.import_cursor(flow).await?;
         let known = found.as_ref().map(|found| &found.record);
-        let begins = advance.from.0.is_empty();
-        let continues = known.is_some_and(|known| known.position == advance.from.0);
-        if !begins && !continues {
-            return Err(Error::new(
-                Reason::PeerMisbehaved,
-                "another stream of this type went on",
-            ));
-        }
+        let (position, caught_up) = match advance {
+            Advance::Streamed { from, to, caught_up } => {
+                let continues = known.is_some_and(|known| known.position == from.0);
+                if !from.0.is_empty() && !continues {
+                    return Err(Error::new(
+                        Reason::PeerMisbehaved,
+                        "another stream of this type went on",
+                    ));
+                }
+                (to.0.to_vec(), caught_up)
+            }
+            Advance::Relayed { caught_up, also } => {
+                writes.append(also.clone());
+                (Vec::new(), caught_up)
+            }
+        };
         let applied = known.map_or(0, |known| known.applied).saturating_add(items);
         let next = ImportCursor {
             connection: flow.connection,
             remote_type: flow.object_type.clone(),
             local_type: terms.local.name.as_str().to_owned(),
-            position: advance.to.0.to_vec(),
+            position,
             terms: terms.digest,
             applied,
-            caught_up: advance.caught_up,
+            caught_up,
             withdrawn: false,
             at: self.now(),
         };

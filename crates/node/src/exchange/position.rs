@@ -125,6 +125,11 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
+    /// The epoch of the feeds: another one after a restore.
+    pub(crate) fn epoch(&self) -> EpochId {
+        self.0.epoch
+    }
+
     /// The position of a standpoint in a stream. The same for the same. Its length tells that of the key in it.
     pub(super) fn seal(&self, flow: &Flow, at: &Standpoint) -> Position {
         let body = at.to_bytes();

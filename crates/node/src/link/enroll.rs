@@ -79,6 +79,8 @@ impl Node {
         let remote = Remote::new(who.key.clone(), who.certificate.clone(), attempt.title.clone());
         let mut batch = Batch::new();
         let (link, your_link) = match self.link_to(who.enrollment()).await? {
+            // Files carry the link to it, and there is one link to an enrollment.
+            Some(known) if !known.is_dialled() => return Err(refused()),
             // We had entered its code: this is the second of a pair, and its link is the one that stays.
             Some(known) if known.id != attempt.link => {
                 self.merge(&mut batch, &invited, known.id, (remote, &proven), now)

@@ -35,7 +35,7 @@ impl Node {
             .map(|found| found.record);
         let live = |link: &Link| !matches!(link.stage, Stage::Removed { .. } | Stage::Invited { .. });
         Ok(links
-            .filter(|link| live(link) && link.direction.we_may_dial())
+            .filter(|link| live(link) && link.is_dialled() && link.direction.we_may_dial())
             .collect())
     }
 

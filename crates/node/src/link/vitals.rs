@@ -2,11 +2,13 @@
 
 use peerd_core::link::{Address, Direction, Health, Link, Stage, Vitals};
 use peerd_core::policy::Direction as Way;
+use peerd_core::relay::RelayVitals;
 use peerd_core::{EnrollmentId, Reason, Time};
 use peerd_store::records::Queued;
 use peerd_store::{Records as _, records};
 
 use crate::presence::LinkLife;
+use crate::relay::RelayLife;
 use crate::{Error, Node, peer};
 
 /// A link as an operator sees it.
@@ -20,11 +22,16 @@ pub struct LinkView {
     pub failure: Option<String>,
     /// What is known of it right now.
     pub life: LinkLife,
+    /// How a relay link is right now.
+    pub relay: Option<RelayLife>,
 }
 
 impl Node {
     /// The link with its health.
     pub(crate) async fn view_link(&self, link: Link) -> Result<LinkView, Error> {
+        if !link.is_dialled() {
+            return Ok(self.view_relay(link));
+        }
         let life = self.presence.of(link.id);
         let queued = self
             .store
@@ -49,7 +56,35 @@ impl Node {
             health,
             failure,
             life,
+            relay: None,
         })
+    }
+
+    /// A relay link with its health.
+    fn view_relay(&self, link: Link) -> LinkView {
+        let relay = self.relays.of(link.id).unwrap_or_default();
+        let blocked = link.enrollment().map(|remote| self.permit_relay(remote));
+        let blocked = blocked.and_then(|permit| permit.err().map(|error| error.reason()));
+        let vitals = RelayVitals {
+            since: link.created_at,
+            blocked,
+            interval: relay.interval,
+            one_way: link.relay.as_ref().is_some_and(|relay| relay.one_way),
+            heard_at: relay.heard_at,
+            uncollected_since: relay.uncollected_since,
+            full: relay.full,
+            gaps: relay.gaps,
+            backlog_since: relay.kept_since,
+        };
+        let mut life = self.presence.of(link.id);
+        life.last_heard_at = relay.heard_at;
+        LinkView {
+            health: vitals.health(self.now()),
+            failure: relay.trouble.as_ref().map(|trouble| trouble.message.clone()),
+            life,
+            relay: Some(relay),
+            link,
+        }
     }
 
     /// The refusal that keeps this link from working: our policies now, or what the last attempt met.

@@ -157,6 +157,7 @@ async fn with_a_second_person_nobody_approves_their_own_proposal() {
         signer: Arc::clone(&org.kit.identity) as Arc<_>,
         verifier: Arc::new(peerd_identity::EcdsaVerifier),
         certificate: org.kit.identity.certificate_der().to_vec(),
+        sealing: None,
     };
     let settings = Settings {
         second_person: true,

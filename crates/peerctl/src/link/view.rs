@@ -3,6 +3,7 @@
 use peerd_wire::peering::v1 as pb;
 use serde::Serialize;
 
+use super::relay::Relay;
 use crate::error::Error;
 use crate::field::{required, time, word};
 
@@ -22,6 +23,8 @@ pub(super) struct Link {
     remote_fingerprint: String,
     created_at: Option<String>,
     next_dial_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<Relay>,
 }
 
 /// A link whose code was entered.
@@ -97,6 +100,7 @@ impl From<pb::Link> for Link {
             remote_fingerprint,
             created_at,
             next_dial_at,
+            relay,
         } = link;
         Link {
             link_id,
@@ -112,6 +116,7 @@ impl From<pb::Link> for Link {
             remote_fingerprint,
             created_at: time(created_at),
             next_dial_at: time(next_dial_at),
+            relay: relay.map(Relay::from),
         }
     }
 }

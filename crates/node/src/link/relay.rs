@@ -1,0 +1,99 @@
+//! Relay links: made by entering the other side's code, on each side for itself.
+
+use peerd_core::audit::Fact;
+use peerd_core::authz::Action;
+use peerd_core::code::LinkCode;
+use peerd_core::link::{Form, Link, Relay, RelayLimits};
+use peerd_core::name::Name;
+use peerd_core::{LinkId, Reason};
+use peerd_store::records::NameKind;
+use peerd_store::{Batch, RecordBatch as _};
+
+use super::LinkView;
+use crate::{Caller, Error, Node, audit, names};
+
+/// What an operator says of a new relay link.
+#[derive(Clone, Debug)]
+pub struct AddRelay {
+    /// What it shall be called here.
+    pub name: Name,
+    /// The other side's link code.
+    pub code: String,
+    /// Where bundles are written to, an absolute path.
+    pub outbox: String,
+    /// Where they are read from.
+    pub inbox: String,
+    /// The form of what goes out.
+    pub form: Form,
+    /// Whether nothing comes back.
+    pub one_way: bool,
+    /// How much there may be.
+    pub limits: RelayLimits,
+}
+
+impl Node {
+    /// Enters another enrollment's code for a link over files: pins its identity and is complete. Who made the code
+    /// enters one of ours.
+    pub async fn add_relay_link(&self, caller: &Caller, ask: AddRelay) -> Result<LinkView, Error> {
+        self.authorize(caller, Action::LinkAddRelay, None).await?;
+        let code = self.read_link_code(&ask.code)?;
+        if let Some(problem) = code
+            .inspect(self.enrollment_id(), self.now())
+            .into_iter()
+            .next()
+        {
+            return Err(Error::new(problem.reason, problem.message));
+        }
+        let sealing = code.sealing.clone();
+        let relay = Relay {
+            outbox: ask.outbox,
+            inbox: ask.inbox,
+            form: ask.form,
+            one_way: ask.one_way,
+            limits: ask.limits,
+            sealing,
+        };
+        relay
+            .check()
+            .map_err(|invalid| Error::field(invalid.field, invalid.why))?;
+        let link = self
+            .retrying(|| self.add_relay_once(caller, &ask.name, &code, &relay))
+            .await?;
+        self.view_link(link).await
+    }
+
+    async fn add_relay_once(
+        &self,
+        caller: &Caller,
+        name: &Name,
+        code: &LinkCode,
+        relay: &Relay,
+    ) -> Result<Link, Error> {
+        if let Some(known) = self.link_to(code.enrollment()).await? {
+            return Err(Error::of(Reason::LinkExists).with("link_id", known.id.to_string()));
+        }
+        if self.holder(NameKind::Link, name).await?.is_some() {
+            let told = format!("a link named {name} exists");
+            return Err(Error::new(Reason::NameTaken, told));
+        }
+        let links = self.relay_links().await?;
+        let mut others = links.iter().filter_map(|link| Some((link, link.relay.as_ref()?)));
+        if let Some((other, _)) = others.find(|(_, other)| other.overlaps(relay)) {
+            let told = format!("the link {} uses one of the directories", other.name);
+            return Err(Error::field("outbox", told));
+        }
+        let now = self.now();
+        let id = self.mint(LinkId::from_uuid);
+        let link = Link::relay(id, name.clone(), code, relay.clone(), now);
+        let mut batch = Batch::new();
+        batch.insert(&link)?;
+        names::take(&mut batch, NameKind::Link, name, *id.as_bytes())?;
+        names::take_remote(&mut batch, code.enrollment(), id)?;
+        let fact = Fact::of_call(now, caller.principal(), Action::LinkAddRelay).on(id);
+        let fact = fact.on(code.enrollment()).detail("form", relay.form.as_str());
+        let fact = fact.detail("outbox", &relay.outbox).detail("inbox", &relay.inbox);
+        audit::record(&mut batch, &fact.detail("one_way", relay.one_way))?;
+        self.commit(batch).await?;
+        Ok(link)
+    }
+}
