@@ -14,6 +14,7 @@ use peerd_core::object::ObjectKey;
 use peerd_core::peering::Connection;
 use peerd_core::policy::Direction;
 use peerd_core::relay::{Heard, Ledger};
+use peerd_core::security::Security;
 use peerd_store::records::{Cause, ImportCursor, RelayImport, decode_heard, encode_heard, heard_key};
 use peerd_store::{Batch as Writes, RecordBatch as _, Records as _, Table, Topic};
 
@@ -21,7 +22,7 @@ use super::import::Advance;
 use super::jobs::Beginning;
 use super::progress::Ending;
 use super::terms::ImportTerms;
-use super::{Flow, Item, Refusal};
+use super::{Change, Flow, Item, Refusal, item};
 use crate::peer::Peer;
 use crate::sharing::Work;
 use crate::{Error, Node};
@@ -260,6 +261,23 @@ impl Node {
         })
         .await?;
         Ok(Some(Unready::LetGo))
+    }
+
+    /// The highest classification and all markings of these items.
+    pub async fn security_of_items(&self, items: &[Item]) -> Result<Security, Error> {
+        let levels = self.levels().await?;
+        let mut highest = Security::default();
+        for item in items {
+            let Change::State(bytes) = &item.change else { continue };
+            // A plain state has no security.
+            if item::plain(bytes).is_some() {
+                continue;
+            }
+            if let Ok((_, state)) = item::decode(bytes) {
+                highest = highest.join(state.security(&levels), &levels);
+            }
+        }
+        Ok(highest)
     }
 
     /// Where the import of a type stands. What came under other terms, or was let go, does not count: all is asked for.

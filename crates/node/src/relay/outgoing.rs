@@ -4,7 +4,7 @@ use peerd_core::{ConnectionId, EpochId, LinkId};
 use peerd_store::records::{RelayContent, RelayExport, RelayOut, RelaySent};
 use peerd_store::{Batch, Range, RecordBatch as _, Records as _, Table, records};
 
-use crate::exchange::Position;
+use crate::exchange::{Flow, Position};
 use crate::{Error, Node};
 
 /// How many records are removed in one commit.
@@ -146,6 +146,19 @@ impl Node {
         let key = RelayExport::key_of(link, connection, object_type);
         let found = self.store.find::<RelayExport>(&key).await?;
         Ok(found.map(|found| (Position(found.record.position.into()), found.record.generation)))
+    }
+
+    /// The other side asked for all of a type: what was written before counts no longer.
+    pub async fn relay_export_anew(&self, link: LinkId, flow: &Flow, generation: u64) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.upsert(&RelayExport {
+            link,
+            connection: flow.connection,
+            object_type: flow.object_type.clone(),
+            position: Vec::new(),
+            generation,
+        })?;
+        self.commit(batch).await
     }
 
     /// Content that is still to be written.

@@ -6,7 +6,7 @@
 use peerd_core::audit::{Actor, Fact};
 use peerd_core::link::{Link, Stage};
 use peerd_core::policy::{self, DataType, Direction, Permit};
-use peerd_core::{EnrollmentId, LinkId, Reason};
+use peerd_core::{ConnectionId, EnrollmentId, LinkId, Reason};
 use peerd_store::{Batch, Records as _};
 
 use crate::peer::Peer;
@@ -42,6 +42,30 @@ impl Node {
         let peer = live.as_ref().and_then(Peer::over_relay);
         let peer = peer.ok_or_else(|| Error::of(Reason::LinkMissing))?;
         Ok((peer, self.permit_relay(peer.enrollment())?))
+    }
+
+    /// The other side of a relay link, whatever policy says. Nothing may be written or taken without
+    /// [`Node::relay_peer`].
+    pub async fn relay_side(&self, link: LinkId) -> Result<Peer, Error> {
+        let found = self.store.find::<Link>(link.as_bytes()).await?;
+        let peer = found.and_then(|found| Peer::over_relay(&found.record));
+        peer.ok_or_else(|| Error::of(Reason::LinkMissing))
+    }
+
+    /// Whether a connection of this peer may still become one that data flows on.
+    pub async fn may_still_join(&self, peer: &Peer, connection: ConnectionId) -> Result<bool, Error> {
+        match self.connection_of(peer, connection).await {
+            Ok(connection) => Ok(!connection.stage.is_final()),
+            Err(error) if error.reason() == Reason::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// 16 random bytes.
+    pub fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        self.rng.fill(&mut salt);
+        salt
     }
 
     /// The relay links that are not over.
