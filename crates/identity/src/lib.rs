@@ -19,6 +19,7 @@ mod leaf;
 mod peer;
 mod random;
 mod refusal;
+pub mod sealing;
 mod tls;
 
 pub use binding::channel_binding;
@@ -29,4 +30,5 @@ pub use leaf::{Leaf, LiveLeaf};
 pub use peer::{ExpectedIdentities, PeerIdentity, Pinned, Presented, presented};
 pub use random::OsRng;
 pub use refusal::{Refusal, refusal_of};
+pub use sealing::{SEALING_KEY_FILE, SealingKeys};
 pub use tls::{client_config, server_config, server_name};
