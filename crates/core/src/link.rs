@@ -25,8 +25,8 @@ pub use address::{Address, Addresses, InvalidAddress};
 pub use direction::{Dialler, Direction, Keep, keep};
 pub use health::{Cause, DEGRADED_AFTER, DOWN_AFTER, Health, SKEW_MAX, Status, Vitals};
 pub use issued::{CodeState, IssuedCode, Proven};
-pub use relay::{Form, InvalidRelay, Relay, RelayLimits};
 pub use knock::{Attempt, KNOCK_INTERVAL, KNOCKS_MAX, KNOCKS_PER_ADDRESS_MAX, Knock, Recorded, record};
+pub use relay::{Form, InvalidRelay, Relay, RelayLimits};
 
 /// What carries a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

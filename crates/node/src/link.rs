@@ -210,7 +210,10 @@ impl Node {
         self.authorize(caller, Action::LinkDial, None).await?;
         let link = self.link(name_or_id).await?.record;
         if !link.is_dialled() {
-            return Err(Error::new(Reason::WrongStage, "files carry the link: nobody dials it"));
+            return Err(Error::new(
+                Reason::WrongStage,
+                "files carry the link: nobody dials it",
+            ));
         }
         if !link.direction.we_may_dial() {
             let told = format!("the link is {}: only the other side dials", link.direction);

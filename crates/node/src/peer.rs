@@ -85,10 +85,11 @@ impl Node {
     pub async fn recognise(&self, presented: &Presented) -> Result<Recognised, Error> {
         Ok(match self.link_to(presented.enrollment()).await? {
             Some(link)
-                if link.is_dialled() && link
-                    .remote
-                    .as_ref()
-                    .is_some_and(|remote| remote.has_key(&presented.key)) =>
+                if link.is_dialled()
+                    && link
+                        .remote
+                        .as_ref()
+                        .is_some_and(|remote| remote.has_key(&presented.key)) =>
             {
                 Recognised::Peer(Peer {
                     link: link.id,

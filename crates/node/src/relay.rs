@@ -8,8 +8,8 @@ mod life;
 mod outgoing;
 mod reach;
 
-pub use life::{RelayLife, Trouble};
 pub(crate) use life::Lives;
+pub use life::{RelayLife, Trouble};
 pub use outgoing::{Outgoing, Spooled};
 pub use peerd_core::relay::{Answered, Heard, Kept, Ledger};
 pub use peerd_store::records::{RelayContent, RelayExport, RelayOut, RelaySent};

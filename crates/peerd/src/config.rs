@@ -14,6 +14,7 @@ mod limits;
 mod log;
 mod mpx;
 mod policy;
+mod relay;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub use limits::{Limits, RawLimits};
 pub use log::{Format, Log, RawLog};
 pub use mpx::{Mpx, RawMpx};
 pub use policy::{Policy, RawPolicy};
+pub use relay::{RawRelay, Relay};
 pub use store::{Engine, RawStore, Store};
 
 /// The name of the configuration file in a data directory.
@@ -49,6 +51,8 @@ pub struct Config {
     pub console: Console,
     /// `[policy]`
     pub policy: Policy,
+    /// `[relay]`
+    pub relay: Relay,
     /// `[store]`
     pub store: Store,
     /// `[store.blobs]`
@@ -80,6 +84,9 @@ pub struct RawConfig {
     /// `[policy]`
     #[serde(skip_serializing_if = "is_default")]
     pub policy: RawPolicy,
+    /// `[relay]`
+    #[serde(skip_serializing_if = "is_default")]
+    pub relay: RawRelay,
     /// `[store]`
     #[serde(skip_serializing_if = "is_default")]
     pub store: RawStore,
@@ -134,6 +141,7 @@ impl TryFrom<RawConfig> for Config {
             api,
             console,
             policy,
+            relay,
             store,
             log,
             limits,
@@ -146,6 +154,7 @@ impl TryFrom<RawConfig> for Config {
             api: api.try_into()?,
             console: console.into(),
             policy: policy.into(),
+            relay: relay.try_into()?,
             store,
             blobs,
             log: log.try_into()?,
@@ -164,6 +173,7 @@ impl From<Config> for RawConfig {
             api: config.api.into(),
             console: config.console.into(),
             policy: config.policy.into(),
+            relay: config.relay.into(),
             store: (config.store, config.blobs).into(),
             log: config.log.into(),
             limits: config.limits.into(),

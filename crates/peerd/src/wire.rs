@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use peerd_api::{About, ApiServer};
 use peerd_console::Setup;
 use peerd_core::{Clock, Time};
-use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
+use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng, SealingKeys};
 use peerd_mpx::{Mpx, Runtime};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
@@ -104,6 +104,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         tasks,
     } = parts;
     let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
+    let sealing = SealingKeys::ensure(&config.data_dir, &identity)?;
     let stands_on = Ports {
         store,
         blobs: open_blobs(&config.blobs).await?,
@@ -112,6 +113,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         signer: Arc::clone(&identity) as Arc<_>,
         verifier: Arc::new(EcdsaVerifier),
         certificate: identity.certificate_der().to_vec(),
+        sealing: sealing.public().map(|key| key.to_bytes().to_vec()),
     };
     let node = Node::open(stands_on, settings(config, listeners.mpx.local_addr()?)).await?;
     first_start(config, &node).await?;
@@ -135,6 +137,17 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         hard: tasks.hard().clone(),
     };
     Mpx::start(runtime, listeners.mpx)?;
+    peerd_relay::engine::start(peerd_relay::engine::Runtime {
+        node: Arc::clone(&node),
+        signer: identity,
+        verifier: Arc::new(EcdsaVerifier),
+        sealing: Arc::new(sealing),
+        directory: config.data_dir.join("relay"),
+        timing: config.relay.into(),
+        tasks: tasks.tracker().clone(),
+        soft: tasks.soft().clone(),
+        hard: tasks.hard().clone(),
+    });
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
         protocol_versions: PROTOCOL_VERSIONS.to_vec(),

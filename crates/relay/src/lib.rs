@@ -10,6 +10,7 @@
 pub mod bundle;
 pub mod carry;
 pub mod directory;
+pub mod engine;
 mod hash;
 pub mod header;
 pub mod inbox;

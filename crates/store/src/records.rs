@@ -23,8 +23,8 @@ pub use exchange::{ExportCursor, ImportCursor, Mark, Parked, PurgeDue, Shared};
 pub use job::{Cause, Job, JobCounts, JobFailure, JobStatus, Payload};
 pub use peering::{DialState, Queued, outbox_prefix};
 pub use relay::{
-    RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, decode_heard, encode_heard, heard_key,
-    heard_prefix, relay_prefix,
+    RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, decode_heard, encode_heard,
+    heard_key, heard_prefix, relay_prefix,
 };
 
 /// An audit fact as the chain keeps it.

@@ -11,11 +11,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use peerd_core::EpochId;
 use peerd_core::audit::Fact;
 use peerd_core::authz::{Marking, Principal, Space};
 use peerd_core::link::{IssuedCode, Knock, Link};
 use peerd_core::peering::Connection;
-use peerd_core::EpochId;
 use peerd_core::policy::Policy;
 use peerd_core::relay::Heard;
 use peerd_store::Record;

@@ -108,11 +108,7 @@ mod tests {
         let seconds = Duration::from_secs;
         let cases = [
             (fine, Status::Healthy, Cause::Fine),
-            (
-                RelayVitals { gaps: 3, ..fine },
-                Status::Degraded,
-                Cause::Gaps(3),
-            ),
+            (RelayVitals { gaps: 3, ..fine }, Status::Degraded, Cause::Gaps(3)),
             (
                 RelayVitals {
                     backlog_since: Some(at(950)),

@@ -268,7 +268,9 @@ impl Node {
         let levels = self.levels().await?;
         let mut highest = Security::default();
         for item in items {
-            let Change::State(bytes) = &item.change else { continue };
+            let Change::State(bytes) = &item.change else {
+                continue;
+            };
             // A plain state has no security.
             if item::plain(bytes).is_some() {
                 continue;

@@ -5,6 +5,7 @@ use peerd_core::authz::Action;
 use peerd_core::code::LinkCode;
 use peerd_core::link::{Form, Link, Relay, RelayLimits};
 use peerd_core::name::Name;
+use peerd_core::sealing::SealingKey;
 use peerd_core::{LinkId, Reason};
 use peerd_store::records::NameKind;
 use peerd_store::{Batch, RecordBatch as _};
@@ -37,14 +38,19 @@ impl Node {
     pub async fn add_relay_link(&self, caller: &Caller, ask: AddRelay) -> Result<LinkView, Error> {
         self.authorize(caller, Action::LinkAddRelay, None).await?;
         let code = self.read_link_code(&ask.code)?;
-        if let Some(problem) = code
-            .inspect(self.enrollment_id(), self.now())
-            .into_iter()
-            .next()
-        {
+        if let Some(problem) = code.inspect(self.enrollment_id(), self.now()).into_iter().next() {
             return Err(Error::new(problem.reason, problem.message));
         }
         let sealing = code.sealing.clone();
+        if let Some(sealing) = &sealing {
+            SealingKey::read(sealing, &code.key, &*self.verifier).map_err(|error| {
+                Error::new(
+                    Reason::CodeContentInvalid,
+                    "the code's sealing key is not its issuer's",
+                )
+                .because(error)
+            })?;
+        }
         let relay = Relay {
             outbox: ask.outbox,
             inbox: ask.inbox,

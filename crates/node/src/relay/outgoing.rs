@@ -62,7 +62,11 @@ impl Node {
         let mut epoch = self.mint(EpochId::from_uuid);
         // The clock may have gone back; the other side takes the greater epoch for the newer one.
         if let Some(before) = before.filter(|before| *before >= epoch) {
-            epoch = EpochId::from_bytes(u128::from_be_bytes(*before.as_bytes()).saturating_add(1).to_be_bytes());
+            epoch = EpochId::from_bytes(
+                u128::from_be_bytes(*before.as_bytes())
+                    .saturating_add(1)
+                    .to_be_bytes(),
+            );
         }
         let out = RelayOut {
             link,
@@ -179,23 +183,24 @@ impl Node {
             artifact,
             ..
         } = content;
-        batch.delete(
-            Table::Relays,
-            RelayContent::key_of(*link, *connection, artifact),
-        );
+        batch.delete(Table::Relays, RelayContent::key_of(*link, *connection, artifact));
         self.commit(batch).await
     }
 
     /// Removes all that a removed relay link remembered.
     pub(crate) async fn forget_relay(&self, link: LinkId) -> Result<(), Error> {
         self.relays.forget(link);
-        self.remove_all(Table::Relays, records::relay_prefix(link)).await?;
+        self.remove_all(Table::Relays, records::relay_prefix(link))
+            .await?;
         self.remove_all(Table::Heard, records::heard_prefix(link)).await
     }
 
     pub(super) async fn remove_all(&self, table: Table, prefix: Vec<u8>) -> Result<(), Error> {
         loop {
-            let page = self.store.range(Range::prefix(table, prefix.clone(), PAGE)).await?;
+            let page = self
+                .store
+                .range(Range::prefix(table, prefix.clone(), PAGE))
+                .await?;
             let mut batch = Batch::new();
             for (key, _) in &page {
                 batch.delete(table, key.clone());

@@ -70,7 +70,10 @@ impl AddRelay {
             outbox_bytes_max: self.outbox_bytes_max.unwrap_or(0),
             inbox_bytes_max: self.inbox_bytes_max.unwrap_or(0),
         };
-        let answer = app.client.call(app.client.links().add_relay_link(request)).await?;
+        let answer = app
+            .client
+            .call(app.client.links().add_relay_link(request))
+            .await?;
         output::show(app.format, &Link::from(required(answer.link, "link")?))?;
         Ok(DONE)
     }

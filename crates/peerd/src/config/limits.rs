@@ -136,7 +136,12 @@ fn age(given: Option<Duration>) -> Result<Duration, Invalid> {
     within("limits.tombstone_age_min", age, MIN, MAX)
 }
 
-fn within(key: &'static str, time: Duration, min: Duration, max: Duration) -> Result<Duration, Invalid> {
+pub(super) fn within(
+    key: &'static str,
+    time: Duration,
+    min: Duration,
+    max: Duration,
+) -> Result<Duration, Invalid> {
     if (min..=max).contains(&time) {
         Ok(time)
     } else {
