@@ -21,12 +21,15 @@ use tokio_util::task::TaskTracker;
 
 mod answers;
 mod arrivals;
+mod content;
 mod exports;
 mod folders;
 mod imports;
 mod link;
 mod objects;
 mod passing;
+mod queries;
+mod snapshot;
 mod speech;
 mod timing;
 mod writing;

@@ -295,6 +295,32 @@ impl Enrollment {
     }
 }
 
+/// `peerd relay carry` while it runs.
+#[derive(Debug)]
+pub(crate) struct Carrier(Child);
+
+impl Carrier {
+    /// Carries files from an outbox to an inbox, with these flags.
+    pub(crate) fn start(from: &Path, to: &Path, flags: &[&str]) -> Carrier {
+        let child = program("peerd")
+            .args(["relay", "carry", "--from"])
+            .arg(from)
+            .arg("--to")
+            .arg(to)
+            .args(flags)
+            .stdout(Stdio::null())
+            .spawn();
+        Carrier(child.expect("peerd runs"))
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a command prints while it runs, a JSON document on each line.
 #[derive(Debug)]
 pub(crate) struct Lines {

@@ -14,23 +14,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("peerd-identity", &["peerd-core"]),
     ("peerd-store", &["peerd-core"]),
     ("peerd-node", &["peerd-core", "peerd-store"]),
-    (
-        "peerd-mpx",
-        &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
-    ),
+    ("peerd-questions", &["peerd-core", "peerd-wire", "peerd-node"]),
+    ("peerd-mpx", TRANSPORT),
     (
         "peerd-api",
         &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
     ),
-    (
-        "peerd-relay",
-        &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
-    ),
+    ("peerd-relay", TRANSPORT),
     ("peerd-console", &["peerd-core", "peerd-node"]),
     ("peerctl", &["peerd-core", "peerd-wire"]),
     ("peerd", DAEMON),
     (TESTKIT, TESTS),
     ("peerd-tests", TESTS),
+];
+
+/// What carries what the node says, one way or another.
+const TRANSPORT: &[&str] = &[
+    "peerd-core",
+    "peerd-wire",
+    "peerd-identity",
+    "peerd-node",
+    "peerd-questions",
 ];
 
 /// What the daemon is wired from.

@@ -21,8 +21,6 @@ use super::{Session, lost, misbehaved};
 use crate::mpx::Shared;
 use crate::refusal::told;
 
-mod wire;
-
 /// How many frames wait to be looked at.
 pub(super) const ARRIVED_WAITING_MAX: usize = 16;
 /// How many questions of this side are open at once.
@@ -112,7 +110,7 @@ impl<'a> Asks<'a> {
         self.last += 1;
         let ask = Ask {
             number: self.last,
-            question: verify::encode_question(&wire::write_question(question)),
+            question: verify::encode_question(&peerd_questions::write_question(question)),
         };
         let bytes = Vec::new();
         self.open.insert(self.last, Open { answer, bytes });
@@ -137,7 +135,7 @@ impl<'a> Asks<'a> {
                     return Ok(());
                 }
                 let whole = Bytes::from(std::mem::take(&mut open.bytes));
-                let read = verify::decode_reply(whole).and_then(wire::read_reply);
+                let read = verify::decode_reply(whole).and_then(peerd_questions::read_reply);
                 let malformed = |refusal: Refusal| Error::new(Reason::PeerMisbehaved, refusal.message);
                 (number, read.map_err(malformed))
             }
@@ -150,7 +148,7 @@ impl<'a> Asks<'a> {
     /// Answers a question of the other side, in a task of its own.
     fn answer(&self, ask: Ask) {
         let Ask { number, question } = ask;
-        let read = verify::decode_question(question).and_then(wire::read_question);
+        let read = verify::decode_question(question).and_then(peerd_questions::read_question);
         let slots = read.map_err(|refusal| refusal.reason).and_then(|question| {
             let slots = self.slots(&question).ok_or(Reason::RateLimited)?;
             Ok((question, slots))
@@ -192,7 +190,7 @@ impl<'a> Asks<'a> {
 /// The answer to a question, in parts.
 async fn answered(shared: &Shared, peer: &Peer, number: u64, question: Question) -> Vec<Frame> {
     let answer = match shared.node().answer(peer, question).await {
-        Ok(answer) => verify::encode_reply(&wire::write_reply(answer)),
+        Ok(answer) => verify::encode_reply(&peerd_questions::write_reply(answer)),
         Err(error) => {
             let reason = told(&error).reason;
             return vec![Frame::Answer(Piece::Refused { number, reason })];

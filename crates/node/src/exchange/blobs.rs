@@ -13,12 +13,15 @@ mod fetching;
 mod garbage;
 mod importer;
 mod queue;
+mod relayed;
 mod source;
 mod turn;
 mod view;
 
 pub use garbage::RemovedContent;
 pub use importer::BlobImporter;
+pub use peerd_store::blobs::groups_of;
+pub use relayed::{CarriedContent, ContentTaken};
 pub use source::BlobExporter;
 pub use turn::Turn;
 pub use view::{Transfer, TransferStanding};

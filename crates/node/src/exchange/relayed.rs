@@ -5,6 +5,7 @@
 //! missing, it is noted for each object of the bundles after it which one it came in last; an item that comes late counts
 //! only where nothing later was heard. The notes become durable with the items.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,17 +17,20 @@ use peerd_core::policy::Direction;
 use peerd_core::relay::{Heard, Ledger};
 use peerd_core::security::Security;
 use peerd_store::records::{Cause, ImportCursor, RelayImport, decode_heard, encode_heard, heard_key};
-use peerd_store::{Batch as Writes, RecordBatch as _, Records as _, Table, Topic};
+use peerd_store::{Batch as Writes, Range, RecordBatch as _, Records as _, Table, Topic};
 
 use super::import::Advance;
 use super::jobs::Beginning;
 use super::progress::Ending;
 use super::terms::ImportTerms;
 use super::{Change, Flow, Item, Refusal, item};
+use crate::object::stored::{StoredRef, key_in, primary_key_of};
 use crate::peer::Peer;
 use crate::sharing::Work;
 use crate::{Error, Node};
 
+/// So many objects are looked at together.
+const LOOK_MAX: usize = 256;
 /// So many items are applied in one commit.
 const ITEMS_MAX: usize = 1_000;
 
@@ -39,6 +43,8 @@ pub struct Bundled<'a> {
     pub items: &'a [Item],
     /// Whether nothing more was waiting when the bundle was made.
     pub caught_up: bool,
+    /// After the first key, up to and including the second, the items are all that is offered.
+    pub cover: Option<(Option<&'a str>, Option<&'a str>)>,
     /// What has come once this has.
     pub ledger: &'a Ledger,
     /// Whether something that was said before may still come.
@@ -110,7 +116,11 @@ impl RelayImporter {
     /// Takes a bundle, durably. [`Reason::ConcurrentChange`] says that the terms changed: open the importer again.
     pub async fn take(&mut self, bundle: Bundled<'_>) -> Result<Vec<Refusal>, Error> {
         self.refresh().await?;
-        let counting = self.counting(&bundle).await?;
+        let mut items = bundle.items.to_vec();
+        if let Some(cover) = bundle.cover {
+            items.extend(self.uncovered(&items, cover).await?);
+        }
+        let counting = self.counting(&bundle, items).await?;
         let mut refusals = Vec::new();
         let mut parts = counting.chunks(ITEMS_MAX).peekable();
         if parts.peek().is_none() {
@@ -132,20 +142,57 @@ impl RelayImporter {
     }
 
     /// The items that still count.
-    async fn counting(&self, bundle: &Bundled<'_>) -> Result<Vec<Item>, Error> {
+    async fn counting(&self, bundle: &Bundled<'_>, items: Vec<Item>) -> Result<Vec<Item>, Error> {
         if !bundle.gap_before && !bundle.late {
-            return Ok(bundle.items.to_vec());
+            return Ok(items);
         }
-        let keys: Vec<Bytes> = bundle.items.iter().map(|item| self.place(&item.key)).collect();
+        let keys: Vec<Bytes> = items.iter().map(|item| self.place(&item.key)).collect();
         let found = self.node.store.read_many(Table::Heard, &keys).await?;
-        let mut counting = Vec::with_capacity(bundle.items.len());
-        for (item, entry) in bundle.items.iter().zip(found) {
+        let mut counting = Vec::with_capacity(items.len());
+        for (item, entry) in items.into_iter().zip(found) {
             let known = entry.map(|entry| decode_heard(&entry.value)).transpose()?;
             if bundle.heard.counts(known) {
-                counting.push(item.clone());
+                counting.push(item);
             }
         }
         Ok(counting)
+    }
+
+    /// Copies here that came over this connection, lie in the range, and are not among the items: they go.
+    async fn uncovered(
+        &self,
+        items: &[Item],
+        (after, through): (Option<&str>, Option<&str>),
+    ) -> Result<Vec<Item>, Error> {
+        let offered: BTreeSet<&str> = items.iter().map(|item| item.key.as_str()).collect();
+        let (feed, via) = (&self.terms.feed, Some(self.flow.connection));
+        let (prefix, mut gone) = (feed.prefix(), Vec::new());
+        let mut last = after.map(|key| key_in(feed, key));
+        loop {
+            let range = Range::prefix(Table::Objects, prefix.clone(), LOOK_MAX);
+            let range = match &last {
+                Some(last) => range.after(last.clone()),
+                None => range,
+            };
+            let page = self.node.store.range(range).await?;
+            for (place, entry) in &page {
+                let key = primary_key_of(&prefix, place)?;
+                if through.is_some_and(|through| key > through) {
+                    return Ok(gone);
+                }
+                let came = StoredRef::read(&entry.value)?.provenance.via == via;
+                if came && !offered.contains(key) {
+                    gone.push(Item {
+                        key: key.to_owned(),
+                        change: Change::Retraction,
+                    });
+                }
+            }
+            if page.len() < LOOK_MAX {
+                return Ok(gone);
+            }
+            last = page.last().map(|(place, _)| place.clone());
+        }
     }
 
     async fn take_part(

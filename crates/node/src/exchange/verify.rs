@@ -26,6 +26,7 @@ mod report;
 
 pub use compare::{Compared, Difference, Holder};
 pub use digest::{Digests, ItemHash};
+pub use offered::OfferedPage;
 pub use report::{Differing, TypeReport, Verification, Where};
 
 /// The most keys that are asked for at once.

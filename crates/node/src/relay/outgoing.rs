@@ -24,10 +24,8 @@ pub struct Outgoing {
 pub struct Spooled {
     /// How far the objects of its type have come with it.
     pub export: Option<RelayExport>,
-    /// Content that is to follow it.
+    /// Content that is to follow it, or how far content has come with it.
     pub content: Vec<RelayContent>,
-    /// Content of which it was the last part.
-    pub content_done: Vec<(ConnectionId, String)>,
 }
 
 impl Node {
@@ -89,22 +87,12 @@ impl Node {
     pub async fn relay_spooled(&self, out: &RelayOut, sent: &RelaySent, with: Spooled) -> Result<(), Error> {
         let mut batch = Batch::new();
         batch.upsert(out)?.upsert(sent)?;
-        let Spooled {
-            export,
-            content,
-            content_done,
-        } = with;
+        let Spooled { export, content } = with;
         if let Some(export) = export {
             batch.upsert(&export)?;
         }
         for content in content {
             batch.upsert(&content)?;
-        }
-        for (connection, artifact) in content_done {
-            batch.delete(
-                Table::Relays,
-                RelayContent::key_of(out.link, connection, &artifact),
-            );
         }
         self.commit(batch).await
     }

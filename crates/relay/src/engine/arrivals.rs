@@ -221,9 +221,15 @@ impl Running {
             Records::Lifecycle(records) => self.take_lifecycle(records).await,
             Records::Sharing(records) => self.take_sharings(records).await,
             Records::Objects(objects) => self.take_objects(&header, objects, &numbers, after).await,
+            Records::Content(parts) => {
+                let next = self.ledger.as_ref().is_some_and(|ledger| ledger.is_next(header.sequence));
+                Ok(match self.take_content(parts, next).await? {
+                    true => Taken::Waits,
+                    false => Taken::Done,
+                })
+            }
             // Not of this numbering.
-            Records::Content(_)
-            | Records::Ack(_)
+            Records::Ack(_)
             | Records::Query(_)
             | Records::Heartbeat(_)
             | Records::Parity(_) => Ok(Taken::Done),
@@ -338,7 +344,7 @@ impl Running {
         let node = Arc::clone(&self.shared.node);
         let Objects {
             flow,
-            cover: _,
+            cover,
             caught_up,
             items,
         } = objects;
@@ -361,6 +367,7 @@ impl Running {
             },
             items: &items,
             caught_up,
+            cover: cover.as_ref().map(|cover| (cover.after.as_deref(), cover.through.as_deref())),
             ledger: after,
             gap_before: before.is_none_or(|ledger| !ledger.is_next(header.sequence)),
             late: before.is_some_and(|ledger| !ledger.taken.is_empty()),

@@ -9,6 +9,7 @@ use peerd_core::relay::{Answered, Ledger};
 use peerd_core::{EnrollmentId, Reason, Time};
 use peerd_node::Error;
 use peerd_node::exchange::Flow;
+use peerd_node::exchange::blobs::BlobExporter;
 use peerd_node::peer::Peer;
 use peerd_node::relay::{Outgoing, RelayOut, RelaySent, Trouble};
 use tokio::time::{Instant, sleep_until};
@@ -17,10 +18,16 @@ use super::Runtime;
 use super::exports::Exports;
 use super::folders::Folders;
 use super::imports::Imports;
+use super::content::Content;
 use super::passing::Passing;
+use super::queries::{Queries, Turn};
+use super::snapshot::Snapshots;
 use super::speech::Speech;
 use crate::InboxLimits;
 use crate::record::Refusal;
+
+/// So much content that is to follow is known at once; more is found when the link starts again.
+const CONTENT_MAX: usize = 100_000;
 
 /// A relay link at work. All of it belongs to one task.
 pub(super) struct Running {
@@ -50,6 +57,12 @@ pub(super) struct Running {
     pub(super) imports: Imports,
     pub(super) speech: Speech,
     pub(super) passing: Passing,
+    /// Questions, where there is a way back.
+    pub(super) queries: Option<Queries>,
+    pub(super) content: Content,
+    pub(super) snapshots: Snapshots,
+    /// Of each type, whether what is here is what the other side told that it offers.
+    pub(super) equal: BTreeMap<Flow, bool>,
     pub(super) due: Due,
     pub(super) counts: Counts,
 }
@@ -113,7 +126,14 @@ impl Running {
         let sequences = kept.iter().map(|kept| kept.sequence).collect();
         folders.forget_all_but(out.epoch, sequences).await?;
         let now = Instant::now();
+        let node = &shared.node;
+        let queries = (!set.one_way).then(|| Queries::new(node.open_line(link.id), node.chance()));
+        let following = node.relay_content(link.id, CONTENT_MAX).await?;
         Ok(Running {
+            queries,
+            content: Content::new(BlobExporter::open(node, &peer), following),
+            snapshots: Snapshots::new(now + shared.timing.snapshot_every),
+            equal: BTreeMap::new(),
             shared: Arc::clone(shared),
             link: link.clone(),
             set,
@@ -178,11 +198,24 @@ impl Running {
             self.flush_if_due().await?;
             self.resend_if_due().await?;
             self.answer_if_due().await?;
+            self.ask_again().await?;
+            self.snapshot_if_due().await?;
+            if self.has_content() {
+                self.send_content().await?;
+            }
             self.report(None).await?;
             let room = self.has_room();
             let next = self.next_due();
             let poll = self.shared.timing.poll;
+            let queries = &mut self.queries;
+            let turn = async {
+                match queries {
+                    Some(queries) => queries.turn().await,
+                    None => std::future::pending::<Turn>().await,
+                }
+            };
             tokio::select! {
+                turn = turn => self.converse(turn).await?,
                 made = self.exports.next(), if room => self.gather(made).await?,
                 () = work.changed() => self.due.keep_flows = true,
                 moved = outbox.changed() => drop(moved),
@@ -203,10 +236,18 @@ impl Running {
             retry_waiting,
             keep_flows,
         } = self.due;
-        if retry_waiting || keep_flows {
+        if retry_waiting || keep_flows || self.has_content() || self.snapshots.is_under_way() && !self.counts.full {
             return Instant::now();
         }
-        let others = [acknowledge, self.exports.flush_at(), self.speech.rested_at()];
+        let asking = self.queries.as_ref().and_then(Queries::due_at);
+        let snapshot = self.set.one_way.then_some(self.snapshots.next);
+        let others = [
+            acknowledge,
+            self.exports.flush_at(),
+            self.speech.rested_at(),
+            asking,
+            snapshot,
+        ];
         let soonest = heartbeat.min(resend).min(look);
         others.into_iter().flatten().fold(soonest, Instant::min)
     }
@@ -226,6 +267,7 @@ impl Running {
         let flows = self.shared.node.flows(&self.peer).await?;
         let exports: BTreeSet<Flow> = flows.exports.into_iter().collect();
         let imports: BTreeSet<Flow> = flows.imports.into_iter().collect();
+        self.snapshots.keep(&exports);
         self.keep_exports(exports).await?;
         if self.imports.keep(&self.shared.node, &self.peer, imports).await {
             self.acknowledge_soon();

@@ -82,12 +82,17 @@ impl Running {
             position: cursor.0.to_vec(),
             generation: self.exports.generation(flow),
         });
+        let content = self
+            .shared
+            .node
+            .content_following(self.link.id, flow, items)
+            .await?;
         let about = About {
             flow: Some(flow.clone()),
             keys: items.iter().map(|item| item.key.clone()).collect(),
             with: Spooled {
                 export,
-                ..Spooled::default()
+                content: content.clone(),
             },
             ..About::default()
         };
@@ -101,7 +106,11 @@ impl Running {
             security,
             schema_revision: *sharing_revision,
         };
-        self.write_lasting(draft, about).await
+        let written = self.write_lasting(draft, about).await?;
+        if written.is_ok() {
+            self.content.due.extend(content);
+        }
+        Ok(written)
     }
 
     /// What no bundle can hold is left out, and its exporter told: the rest goes on.

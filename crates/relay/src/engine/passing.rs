@@ -29,29 +29,25 @@ impl Running {
                     return Ok(());
                 }
                 for beat in beats {
-                    self.take_beat(&beat);
+                    match beat {
+                        Heartbeat::Highest(highest) => {
+                            if let Some(ledger) = &mut self.ledger {
+                                ledger.saw(highest);
+                            }
+                        }
+                        Heartbeat::Digest { flow, digests } => self.take_digests(flow, &digests).await?,
+                    }
                 }
                 // Whoever lives wants to know what came.
                 self.acknowledge_soon();
             }
-            Records::Query(_)
-            | Records::Parity(_)
+            Records::Query(records) => self.take_queries(records).await?,
+            Records::Parity(_)
             | Records::Lifecycle(_)
             | Records::Sharing(_)
             | Records::Objects(_)
             | Records::Content(_) => {}
         }
         Ok(())
-    }
-
-    fn take_beat(&mut self, beat: &Heartbeat) {
-        match beat {
-            Heartbeat::Highest(highest) => {
-                if let Some(ledger) = &mut self.ledger {
-                    ledger.saw(*highest);
-                }
-            }
-            Heartbeat::Digest { .. } => {}
-        }
     }
 }

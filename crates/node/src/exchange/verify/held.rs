@@ -183,6 +183,11 @@ impl<'a> Held<'a> {
 }
 
 impl Node {
+    /// Whether what came is just what the other side told that it offers, as far as the other side has it by itself.
+    pub async fn holds(&self, flow: &Flow, told: &Digests) -> Result<bool, Error> {
+        Ok(self.held_digests(flow).await?.differing(told).is_empty())
+    }
+
     /// The digests of all that came over a connection and is live.
     pub(super) async fn held_digests(&self, flow: &Flow) -> Result<Digests, Error> {
         let mut walk = HeldWalk::new(self, flow);

@@ -15,7 +15,7 @@ use super::{ANSWER_BYTES_FULL, Answer, ENTRIES_MAX, Entry, Offered};
 use crate::exchange::offer::{Offer, offer};
 use crate::exchange::position::Digest;
 use crate::exchange::terms::ExportTerms;
-use crate::exchange::{Flow, item, marks};
+use crate::exchange::{Change, Flow, Item, item, marks};
 use crate::object::stored::{StoredRef, as_if_changed, key_in, primary_key_of};
 use crate::{Error, Node};
 
@@ -86,6 +86,17 @@ impl<'a> OfferedWalk<'a> {
     }
 }
 
+/// Some of what is offered, in the order of keys.
+#[derive(Clone, Debug)]
+pub struct OfferedPage {
+    /// The sharing revision whose vocabulary the items use.
+    pub sharing_revision: u64,
+    /// The objects.
+    pub items: Vec<Item>,
+    /// Whether nothing is offered after the last.
+    pub whole: bool,
+}
+
 /// The hash of what is offered, if that is a live object.
 fn live_hash(key: &str, offered: &Offered) -> Result<Option<ItemHash>, Error> {
     Ok(match offered {
@@ -143,6 +154,60 @@ impl Node {
             Offer::SendToHolders(_) | Offer::Withhold | Offer::Nothing => Offered::Nothing,
         };
         Ok(offers.into_iter().map(offered).collect())
+    }
+
+    /// The live objects that are offered after a key, as a stream would bring them: at most about so many bytes. What is
+    /// withheld does not show: the page ends at an object that is in it, or with all that is offered.
+    pub async fn offered_page(
+        &self,
+        flow: &Flow,
+        after: Option<String>,
+        (items_max, bytes_max): (usize, usize),
+    ) -> Result<Option<OfferedPage>, Error> {
+        let Some((permit, terms)) = self.may_export(flow).await? else {
+            return Ok(None);
+        };
+        let prefix = terms.feed.prefix();
+        let mut page = OfferedPage {
+            sharing_revision: terms.revision,
+            items: Vec::new(),
+            whole: false,
+        };
+        let (mut last, mut bytes) = (after.map(|key| key_in(&terms.feed, &key)), 0);
+        while page.items.len() < items_max && bytes < bytes_max {
+            let range = Range::prefix(Table::Objects, prefix.clone(), PAGE);
+            let range = match &last {
+                Some(last) => range.after(last.clone()),
+                None => range,
+            };
+            let rows = self.store.range(range).await?;
+            let Some((end, _)) = rows.last() else {
+                page.whole = true;
+                break;
+            };
+            last = Some(end.clone());
+            let mut objects = Vec::with_capacity(rows.len());
+            for (key, entry) in &rows {
+                objects.push((primary_key_of(&prefix, key)?, &entry.value));
+            }
+            let offered = objects.iter().map(|(key, bytes)| (*key, Some(*bytes)));
+            let offered = self.offers(&permit, &terms, flow, offered).await?;
+            for ((key, _), offered) in objects.iter().zip(offered) {
+                if let (Some(_), Offered::Item(state)) = (live_hash(key, &offered)?, offered) {
+                    bytes += key.len() + state.len();
+                    page.items.push(Item {
+                        key: (*key).to_owned(),
+                        change: Change::State(state),
+                    });
+                }
+            }
+        }
+        Ok(Some(page))
+    }
+
+    /// The digests of all that is offered, to be told where nobody can ask for them.
+    pub async fn digests_to_tell(&self, flow: &Flow) -> Result<Digests, Error> {
+        self.offered_digests(flow).await
     }
 
     /// The digests of all that is offered.

@@ -1,4 +1,5 @@
-//! Questions and answers, between messages and the types of the node.
+//! Questions of a verification and their answers, between messages and the types of the node: the same for every transport.
+#![warn(missing_docs)]
 
 use std::collections::BTreeSet;
 
@@ -15,14 +16,13 @@ use peerd_wire::mpx::v1::question::Question as PbQuestion;
 use peerd_wire::mpx::v1::reply::Reply as PbReply;
 use peerd_wire::status::Refusal;
 
-use crate::streams::frame_flow;
-
 /// The longest key that is read; no object has one as long.
 const KEY_BYTES_MAX: usize = 1_024;
 /// How many bytes have a bit for each bucket.
 const BUCKETS_BYTES: usize = 512;
 
-pub(super) fn read_question(question: pb::Question) -> Result<Question, Refusal> {
+/// Reads a question.
+pub fn read_question(question: pb::Question) -> Result<Question, Refusal> {
     let pb::Question { question } = question;
     Ok(match required("question", question)? {
         PbQuestion::Digests(pb::DigestsQuestion { flow }) => Question::Digests(read_flow(flow)?),
@@ -43,7 +43,8 @@ pub(super) fn read_question(question: pb::Question) -> Result<Question, Refusal>
     })
 }
 
-pub(super) fn write_question(question: Question) -> pb::Question {
+/// Writes a question.
+pub fn write_question(question: Question) -> pb::Question {
     let question = match question {
         Question::Digests(flow) => PbQuestion::Digests(pb::DigestsQuestion {
             flow: Some(frame_flow(flow).into()),
@@ -67,7 +68,8 @@ pub(super) fn write_question(question: Question) -> pb::Question {
     }
 }
 
-pub(super) fn read_reply(reply: pb::Reply) -> Result<Answer, Refusal> {
+/// Reads an answer.
+pub fn read_reply(reply: pb::Reply) -> Result<Answer, Refusal> {
     let pb::Reply { reply } = reply;
     Ok(match required("reply", reply)? {
         PbReply::Digests(digests) => Answer::Digests(read_digests(digests)?),
@@ -85,7 +87,8 @@ pub(super) fn read_reply(reply: pb::Reply) -> Result<Answer, Refusal> {
     })
 }
 
-pub(super) fn write_reply(answer: Answer) -> pb::Reply {
+/// Writes an answer.
+pub fn write_reply(answer: Answer) -> pb::Reply {
     let reply = match answer {
         Answer::Digests(digests) => PbReply::Digests(pb::DigestsReply {
             sums: digests.sums().iter().flat_map(|sum| sum.to_be_bytes()).collect(),
@@ -103,6 +106,17 @@ pub(super) fn write_reply(answer: Answer) -> pb::Reply {
         Answer::Comparison(comparison) => PbReply::Comparison(write_comparison(comparison)),
     };
     pb::Reply { reply: Some(reply) }
+}
+
+fn frame_flow(flow: Flow) -> frame::Flow {
+    let Flow {
+        connection,
+        object_type,
+    } = flow;
+    frame::Flow {
+        connection,
+        object_type,
+    }
 }
 
 fn read_flow(flow: Option<pb::Flow>) -> Result<Flow, Refusal> {
