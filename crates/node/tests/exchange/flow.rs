@@ -189,7 +189,10 @@ async fn b053_what_is_mapped_to_stay_goes_and_is_waited_for_no_more() {
     assert_eq!((flows.imports, flows.exports.len()), (Vec::new(), 1));
     let seen = b.node().show_connection(&b.manager, world.connection).await;
     let feeds = seen.unwrap().feeds;
-    assert!(feeds.iter().all(|feed| feed.direction == Direction::Export), "{feeds:?}");
+    assert!(
+        feeds.iter().all(|feed| feed.direction == Direction::Export),
+        "{feeds:?}"
+    );
     b.node().remove_due_imports().await.unwrap();
     assert_eq!((count(b).await, name(b, "LHR").await.is_some()), (1, true));
     let deleted = a.node().delete_mapping(&a.manager, world.connection, "airport");
