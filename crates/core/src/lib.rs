@@ -23,6 +23,7 @@ pub mod peering;
 pub mod policy;
 pub mod port;
 pub mod reason;
+pub mod sealing;
 pub mod security;
 pub mod signature;
 pub mod time;

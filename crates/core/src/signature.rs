@@ -19,6 +19,10 @@ pub enum Purpose {
     Lifecycle,
     /// A key that names the one which follows it: see [`crate::lineage`].
     IdentityRotation,
+    /// The header of a data relay's bundle.
+    Bundle,
+    /// A sealing key, which the identity key certifies.
+    SealingKey,
 }
 
 impl Purpose {
@@ -29,6 +33,8 @@ impl Purpose {
             Purpose::InviteCode => "peerd/v1/invite-code",
             Purpose::Lifecycle => "peerd/v1/lifecycle",
             Purpose::IdentityRotation => "peerd/v1/identity-rotation",
+            Purpose::Bundle => "peerd/v1/bundle",
+            Purpose::SealingKey => "peerd/v1/sealing-key",
         }
     }
 

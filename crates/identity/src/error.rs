@@ -43,6 +43,12 @@ pub enum Error {
         /// The key file.
         path: PathBuf,
     },
+    /// The file of the sealing keys holds none, or some that this identity did not certify.
+    #[error("{} holds no sealing keys of this identity", path.display())]
+    SealingKeyUnreadable {
+        /// The file.
+        path: PathBuf,
+    },
     /// The certificate file holds no identity certificate.
     #[error("{} is not an identity certificate", path.display())]
     CertificateUnreadable {

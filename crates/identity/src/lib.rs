@@ -21,6 +21,7 @@ mod live;
 mod peer;
 mod random;
 mod refusal;
+pub mod sealing;
 mod tls;
 
 pub use binding::channel_binding;
@@ -32,4 +33,5 @@ pub use live::LiveIdentity;
 pub use peer::{ExpectedIdentities, PeerIdentity, Pinned, Presented, presented};
 pub use random::OsRng;
 pub use refusal::{Refusal, refusal_of};
+pub use sealing::{SEALING_KEY_FILE, SealingKeys};
 pub use tls::{client_config, server_config, server_name};
