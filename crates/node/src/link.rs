@@ -7,6 +7,7 @@ use peerd_core::authz::Action;
 use peerd_core::code::{LinkCode, Problem};
 use peerd_core::link::{Address, Direction, IssuedCode, Link};
 use peerd_core::name::Name;
+use peerd_core::sealing::SealingKey;
 use peerd_core::{LinkId, Reason, Time};
 use peerd_store::records::NameKind;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
@@ -63,18 +64,18 @@ impl Node {
         let id = self.mint(LinkId::from_uuid);
         let code = LinkCode {
             link: id,
-            key: self.public_key().clone(),
-            certificate: self.certificate.clone(),
+            lineage: self.identity.lineage(),
+            certificate: self.identity.certificate(),
             title: self.title().await?,
             addresses: self.own_addresses()?,
             direction,
             secret: self.secret(),
             issued_at: now,
             expires_at,
-            sealing: self.sealing.clone(),
+            sealing: self.certified_sealing()?,
         };
         let text = code
-            .issue(&*self.signer)
+            .issue(&*self.identity)
             .map_err(|error| Error::new(error.reason(), error.to_string()))?;
         let link = Link::invite(id, provisional_name(id)?, direction, expires_at, now);
         let mut batch = Batch::new();
@@ -279,6 +280,16 @@ impl Node {
         }
     }
 
+    /// What bundles for this enrollment are sealed to, certified by the key that signs now.
+    fn certified_sealing(&self) -> Result<Option<Vec<u8>>, Error> {
+        let certified = self.sealing.as_ref().map(|key| {
+            SealingKey::certify(key.generation(), *key.point(), &*self.identity)
+                .map_err(|error| Error::of(Reason::Internal).because(error))
+        });
+        let certified = certified.transpose()?;
+        Ok(certified.map(|key| key.to_bytes().to_vec()))
+    }
+
     /// The addresses link codes list.
     pub(crate) fn own_addresses(&self) -> Result<Vec<Address>, Error> {
         let texts = &self.settings().addresses;
@@ -289,15 +300,7 @@ impl Node {
     }
 
     fn read_link_code(&self, text: &str) -> Result<LinkCode, Error> {
-        let code = LinkCode::read(text, &*self.verifier)
-            .map_err(|error| Error::new(error.reason(), error.to_string()))?;
-        if !self.verifier.certifies(&code.key, &code.certificate) {
-            return Err(Error::new(
-                Reason::CodeContentInvalid,
-                "the certificate is not of the code's key",
-            ));
-        }
-        Ok(code)
+        LinkCode::read(text, &*self.verifier).map_err(|error| Error::new(error.reason(), error.to_string()))
     }
 }
 

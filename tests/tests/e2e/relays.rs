@@ -23,7 +23,14 @@ const QUICK: [(&str, &str); 9] = [
 
 /// What befalls files on the way.
 const ROUGH: [&str; 8] = [
-    "--loss", "0.1", "--duplicate", "0.1", "--reorder", "8", "--tear", "0.05",
+    "--loss",
+    "0.1",
+    "--duplicate",
+    "0.1",
+    "--reorder",
+    "8",
+    "--tear",
+    "0.05",
 ];
 
 /// Two enrollments with a relay between them.
@@ -86,7 +93,8 @@ impl Relayed {
     /// Asks, approves and activates a connection for objects both ways.
     fn connect(&self) -> String {
         let World { north, south } = &self.world;
-        let asked = north.say("connection request --space flights --link files --export objects --import objects");
+        let asked =
+            north.say("connection request --space flights --link files --export objects --import objects");
         let (id, code) = (text(&asked["connection_id"]), text(&asked["code"]));
         south.ctl(&["connection", "approve", &code, "--space", "flights"]);
         north.say(&format!("connection wait {id} --stage approved --timeout 60s"));

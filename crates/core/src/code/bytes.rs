@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.parsed(max, field).map(Some)
     }
 
-    /// Whether all of it was read.
+    /// Whether there is nothing more.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

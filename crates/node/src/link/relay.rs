@@ -43,7 +43,7 @@ impl Node {
         }
         let sealing = code.sealing.clone();
         if let Some(sealing) = &sealing {
-            SealingKey::read(sealing, &code.key, &*self.verifier).map_err(|error| {
+            SealingKey::read(sealing, code.lineage.key(), &*self.verifier).map_err(|error| {
                 Error::new(
                     Reason::CodeContentInvalid,
                     "the code's sealing key is not its issuer's",

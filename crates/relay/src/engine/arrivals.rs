@@ -222,17 +222,19 @@ impl Running {
             Records::Sharing(records) => self.take_sharings(records).await,
             Records::Objects(objects) => self.take_objects(&header, objects, &numbers, after).await,
             Records::Content(parts) => {
-                let next = self.ledger.as_ref().is_some_and(|ledger| ledger.is_next(header.sequence));
+                let next = self
+                    .ledger
+                    .as_ref()
+                    .is_some_and(|ledger| ledger.is_next(header.sequence));
                 Ok(match self.take_content(parts, next).await? {
                     true => Taken::Waits,
                     false => Taken::Done,
                 })
             }
             // Not of this numbering.
-            Records::Ack(_)
-            | Records::Query(_)
-            | Records::Heartbeat(_)
-            | Records::Parity(_) => Ok(Taken::Done),
+            Records::Ack(_) | Records::Query(_) | Records::Heartbeat(_) | Records::Parity(_) => {
+                Ok(Taken::Done)
+            }
         }
     }
 
@@ -367,7 +369,9 @@ impl Running {
             },
             items: &items,
             caught_up,
-            cover: cover.as_ref().map(|cover| (cover.after.as_deref(), cover.through.as_deref())),
+            cover: cover
+                .as_ref()
+                .map(|cover| (cover.after.as_deref(), cover.through.as_deref())),
             ledger: after,
             gap_before: before.is_none_or(|ledger| !ledger.is_next(header.sequence)),
             late: before.is_some_and(|ledger| !ledger.taken.is_empty()),

@@ -94,7 +94,11 @@ impl Running {
         self.write_content(parts, progress).await
     }
 
-    async fn write_content(&mut self, parts: Vec<ContentPart>, progress: Vec<RelayContent>) -> Result<(), Error> {
+    async fn write_content(
+        &mut self,
+        parts: Vec<ContentPart>,
+        progress: Vec<RelayContent>,
+    ) -> Result<(), Error> {
         if progress.is_empty() {
             return Ok(());
         }
@@ -105,7 +109,9 @@ impl Running {
             },
             ..About::default()
         };
-        let written = self.write_lasting(Draft::plain(Records::Content(parts)), about).await?;
+        let written = self
+            .write_lasting(Draft::plain(Records::Content(parts)), about)
+            .await?;
         written
             .map(drop)
             .map_err(|error: CannotWrite| Error::new(error.reason(), error.to_string()))
@@ -158,7 +164,11 @@ impl Running {
     }
 
     /// Takes content that came. Answers whether it has to wait.
-    pub(super) async fn take_content(&mut self, parts: Vec<ContentPart>, complete: bool) -> Result<bool, Error> {
+    pub(super) async fn take_content(
+        &mut self,
+        parts: Vec<ContentPart>,
+        complete: bool,
+    ) -> Result<bool, Error> {
         for carried in together(parts) {
             let taken = self
                 .shared
@@ -271,7 +281,10 @@ mod tests {
 
     #[test]
     fn what_is_cut_comes_together_in_any_order_and_a_hole_shows() {
-        let bytes: Bytes = (0..2_500_000_u32).map(|n| n.to_be_bytes()[3]).collect::<Vec<u8>>().into();
+        let bytes: Bytes = (0..2_500_000_u32)
+            .map(|n| n.to_be_bytes()[3])
+            .collect::<Vec<u8>>()
+            .into();
         let outline = Bytes::from_static(&[7; 96]);
         let mut parts = cut(&content(bytes.len() as u64), PartOf::Group(0), &bytes);
         parts.extend(cut(&content(bytes.len() as u64), PartOf::Outline, &outline));

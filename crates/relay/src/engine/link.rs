@@ -15,10 +15,10 @@ use peerd_node::relay::{Outgoing, RelayOut, RelaySent, Trouble};
 use tokio::time::{Instant, sleep_until};
 
 use super::Runtime;
+use super::content::Content;
 use super::exports::Exports;
 use super::folders::Folders;
 use super::imports::Imports;
-use super::content::Content;
 use super::passing::Passing;
 use super::queries::{Queries, Turn};
 use super::snapshot::Snapshots;
@@ -220,7 +220,7 @@ impl Running {
                 () = work.changed() => self.due.keep_flows = true,
                 moved = outbox.changed() => drop(moved),
                 () = watch.changed(poll) => self.due.look = Instant::now(),
-                gone = link.changed() => drop(gone),
+                _ = link.changed() => self.reload().await?,
                 () = sleep_until(next) => {}
             }
         }
@@ -236,7 +236,11 @@ impl Running {
             retry_waiting,
             keep_flows,
         } = self.due;
-        if retry_waiting || keep_flows || self.has_content() || self.snapshots.is_under_way() && !self.counts.full {
+        if retry_waiting
+            || keep_flows
+            || self.has_content()
+            || self.snapshots.is_under_way() && !self.counts.full
+        {
             return Instant::now();
         }
         let asking = self.queries.as_ref().and_then(Queries::due_at);
@@ -253,8 +257,15 @@ impl Running {
     }
 
     /// Whether more may be written.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         !self.counts.full
+    }
+
+    /// The other side's identity may be another one now.
+    async fn reload(&mut self) -> Result<(), Error> {
+        let link = self.shared.node.live_link(self.link.id).await?;
+        self.link = link.ok_or_else(|| Error::of(Reason::LinkMissing))?;
+        Ok(())
     }
 
     fn stop_flows(&mut self) {

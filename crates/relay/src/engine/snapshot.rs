@@ -75,11 +75,17 @@ impl Running {
     }
 
     /// Writes what is offered after a key. Answers the last key that was written, and none at the end.
-    async fn write_page(&mut self, flow: &Flow, after: Option<String>) -> Result<Option<Option<String>>, Error> {
+    async fn write_page(
+        &mut self,
+        flow: &Flow,
+        after: Option<String>,
+    ) -> Result<Option<Option<String>>, Error> {
         let node = std::sync::Arc::clone(&self.shared.node);
         let (mut items_max, mut bytes_max) = (ITEMS_MAX, BYTES_MAX);
         loop {
-            let page = node.offered_page(flow, after.clone(), (items_max, bytes_max)).await;
+            let page = node
+                .offered_page(flow, after.clone(), (items_max, bytes_max))
+                .await;
             let page = match page {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(None),
@@ -110,7 +116,9 @@ impl Running {
             };
             match self.write_lasting(draft, About::default()).await? {
                 Ok(_) => return Ok(Some(last)),
-                Err(CannotWrite::TooLarge { .. } | CannotWrite::TooMany { .. }) if items_max > ITEMS_LEAST => {
+                Err(CannotWrite::TooLarge { .. } | CannotWrite::TooMany { .. })
+                    if items_max > ITEMS_LEAST =>
+                {
                     items_max = (items_max / 2).max(ITEMS_LEAST);
                     bytes_max /= 2;
                 }
@@ -152,9 +160,7 @@ impl Running {
             }
         }
         let equal = (!self.equal.is_empty()).then(|| self.equal.values().all(|equal| *equal));
-        self.shared
-            .node
-            .relay_is(self.link.id, |life| life.equal = equal);
+        self.shared.node.relay_is(self.link.id, |life| life.equal = equal);
         Ok(())
     }
 }

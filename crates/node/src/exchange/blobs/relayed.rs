@@ -55,7 +55,9 @@ impl Node {
         }
         let mut due = Vec::new();
         for one in items {
-            let Change::State(bytes) = &one.change else { continue };
+            let Change::State(bytes) = &one.change else {
+                continue;
+            };
             let Ok((_, state)) = item::decode(bytes) else {
                 continue;
             };
