@@ -92,9 +92,12 @@ impl Relayed {
 
     /// Asks, approves and activates a connection for objects both ways.
     fn connect(&self) -> String {
+        self.connect_for("--export objects --import objects")
+    }
+
+    fn connect_for(&self, data: &str) -> String {
         let World { north, south } = &self.world;
-        let asked =
-            north.say("connection request --space flights --link files --export objects --import objects");
+        let asked = north.say(&format!("connection request --space flights --link files {data}"));
         let (id, code) = (text(&asked["connection_id"]), text(&asked["code"]));
         south.ctl(&["connection", "approve", &code, "--space", "flights"]);
         north.say(&format!("connection wait {id} --stage approved --timeout 60s"));
@@ -112,6 +115,16 @@ impl Relayed {
         for side in [&self.world.north, &self.world.south] {
             side.eventually(&format!("{many} airports"), |side| {
                 (count(side) == many).then_some(())
+            });
+        }
+    }
+
+    /// Both sides have the same, as each of them sees it.
+    fn is_equal(&self, id: &str) {
+        for side in [&self.world.north, &self.world.south] {
+            side.eventually("both sides have the same", |side| {
+                let verified = side.try_ctl(&["connection", "verify", id]);
+                verified.status.success().then_some(())
             });
         }
     }
@@ -143,6 +156,20 @@ fn b120_a_connection_is_made_fed_and_closed_by_files_alone() {
     north.say("marking create medical");
     north.say("object set-security flights airport EWR --marking medical");
     south.eventually("the copy goes", |south| (count(south) == many - 1).then_some(()));
+    relayed.is_equal(&id);
+    // More may cross, once the other side agrees.
+    south.say("marking create medical");
+    let change = north.say(&format!("connection propose-security {id} --marking medical"));
+    let change = text(&change["change_request_id"]);
+    south.eventually("the change request arrives", |south| {
+        let waiting = south.say("connection change-requests");
+        let waiting = waiting["items"].as_array().expect("a list").len();
+        (waiting == 1).then_some(())
+    });
+    south.say(&format!("connection approve-security {change}"));
+    south.eventually("the object comes again", |south| {
+        (count(south) == many).then_some(())
+    });
     // A stop from either side.
     south.say(&format!("connection disable {id}"));
     relayed.world.stage(&id, "disabled");
@@ -180,4 +207,174 @@ fn b120_loss_repetition_reordering_and_tearing_come_to_the_same() {
             (shown["relay"]["gaps"] == 0 && shown["relay"]["unacknowledged"] == 0).then_some(())
         });
     }
+    relayed.is_equal(&id);
+}
+
+#[test]
+fn b120_kill_minus_9_of_either_side_at_any_bundle_loses_and_repeats_nothing() {
+    let mut relayed = Relayed::start(&["--bundle-bytes-max", "65536"]);
+    relayed.carry(&ROUGH);
+    let id = relayed.connect();
+    relayed.world.share(&id);
+    let many = relayed.world.load()["written"].as_u64().expect("a number");
+    for round in 0..6 {
+        let World { north, south } = &mut relayed.world;
+        north.say(&format!("object edit flights airport JFK name=north-{round}"));
+        south.say(&format!("object edit flights airport LGA name=south-{round}"));
+        match round % 3 {
+            0 => north.crash(),
+            1 => south.crash(),
+            _ => {
+                north.crash();
+                south.crash();
+            }
+        }
+    }
+    let World { north, south } = &relayed.world;
+    relayed.both_have(many);
+    Relayed::becomes(south, "JFK", "name", &"north-5".into());
+    Relayed::becomes(north, "LGA", "name", &"south-5".into());
+    relayed.is_equal(&id);
+    for side in [north, south] {
+        assert_eq!(side.say("connection list")["items"][0]["stage"], "active");
+        assert_eq!(
+            side.say("object conflicts flights")["items"],
+            serde_json::json!([])
+        );
+        assert_eq!(side.say("audit verify")["ok"], true);
+    }
+}
+
+#[test]
+fn b120_content_follows_its_artifact() {
+    let mut relayed = Relayed::start(&[]);
+    relayed.carry(&ROUGH[..6]);
+    let id = relayed.connect_for("--export artifacts");
+    let World { north, south } = &relayed.world;
+    let small = relayed.dir.path().join("small.txt");
+    std::fs::write(&small, b"a few bytes").expect("written");
+    let large = relayed.dir.path().join("large.bin");
+    let bytes: Vec<u8> = (0..3_500_000_u32)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    std::fs::write(&large, &bytes).expect("written");
+    for file in [&small, &large] {
+        north.ctl(&["artifact", "put", "flights", file.to_str().expect("a path")]);
+    }
+    north.say(&format!("artifact share {id} --all"));
+    south.eventually("both are complete", |south| {
+        let listed = south.say("artifact list flights");
+        let items = listed["items"].as_array().expect("a list").clone();
+        (items.len() == 2 && items.iter().all(|item| item["complete"] == true)).then_some(())
+    });
+    let listed = south.say("artifact list flights");
+    let of_large = listed["items"].as_array().expect("a list").iter();
+    let id = of_large
+        .clone()
+        .find(|item| item["name"] == "large.bin")
+        .expect("the artifact");
+    let out = relayed.dir.path().join("out.bin");
+    let got = [
+        "artifact",
+        "get",
+        "flights",
+        id["artifact_id"].as_str().expect("an id"),
+    ];
+    south.ctl(&[got.as_slice(), &[out.to_str().expect("a path")]].concat());
+    assert_eq!(std::fs::read(out).expect("a file"), bytes);
+}
+
+#[test]
+fn b120_a_one_way_link_needs_nothing_back_for_data() {
+    let mut relayed = Relayed::start(&["--one-way", "--bundle-bytes-max", "262144"]);
+    // A person carries what must go back until the connection stands.
+    relayed.carry(&[]);
+    let id = relayed.connect_for("--export objects");
+    relayed.world.share(&id);
+    relayed
+        .world
+        .north
+        .eventually("what is wanted there arrived", |north| {
+            let shown = north.say(&format!("connection show {id}"));
+            (shown["feeds"].as_array().is_some_and(|feeds| !feeds.is_empty())).then_some(())
+        });
+    let (outbox, inbox) = (relayed.of("south", "outbox"), relayed.of("north", "inbox"));
+    relayed.carriers.clear();
+    let flags = [
+        "--loss",
+        "0.1",
+        "--duplicate",
+        "0.1",
+        "--reorder",
+        "8",
+        "--seed",
+        "7",
+    ];
+    relayed.carriers.push(Carrier::start(&outbox, &inbox, &flags));
+    let many = relayed.world.load()["written"].as_u64().expect("a number");
+    let World { north, south } = &relayed.world;
+    south.eventually("all came", |south| (count(south) == many).then_some(()));
+    north.say("object edit flights airport JFK name=Idlewild");
+    Relayed::becomes(south, "JFK", "name", &"Idlewild".into());
+    north.say("marking create medical");
+    north.say("object set-security flights airport EWR --marking medical");
+    south.eventually("the copy goes", |south| (count(south) == many - 1).then_some(()));
+    south.eventually("the digests are equal", |south| {
+        (south.say("link show files")["relay"]["equal"] == true).then_some(())
+    });
+}
+
+#[test]
+fn b120_what_is_not_a_bundle_for_this_link_is_put_aside_counted_and_audited() {
+    let mut relayed = Relayed::start(&[]);
+    let World { south, .. } = &relayed.world;
+    let inbox = relayed.of("north", "inbox");
+    std::fs::write(inbox.join("noise.sealed"), b"PEERDRLY and then noise").expect("written");
+    // What South itself wrote is for somebody else.
+    let own = relayed.of("north", "outbox");
+    south.eventually("a heartbeat lies in the outbox", |_| {
+        let first = std::fs::read_dir(&own).expect("a directory").flatten().next()?;
+        std::fs::copy(first.path(), inbox.join("own.sealed"))
+            .ok()
+            .map(drop)
+    });
+    south.eventually("both are put aside", |south| {
+        let shown = south.say("link show files");
+        let relay = &shown["relay"];
+        (relay["refused"] == 2 && relay["quarantined"] == 2).then_some(())
+    });
+    let audit = south.say("audit list").to_string();
+    assert!(
+        audit.contains("refuse bundle") && audit.contains("BUNDLE_NOT_FOR_US"),
+        "{audit}"
+    );
+    // Nobody collects, and nothing comes: the link says so.
+    south.eventually("the link is not healthy", |south| {
+        let shown = south.say("link show files");
+        (shown["status"] != "healthy" && shown["reason"].as_str()?.contains("nobody collects")).then_some(())
+    });
+    relayed.carry(&[]);
+    south_is_healthy(&relayed);
+    south_is_blocked_without_policies(&relayed);
+}
+
+fn south_is_healthy(relayed: &Relayed) {
+    relayed.world.south.eventually("the link is healthy", |south| {
+        (south.say("link show files")["status"] == "healthy").then_some(())
+    });
+}
+
+fn south_is_blocked_without_policies(relayed: &Relayed) {
+    let south = &relayed.world.south;
+    let policies = south.say("policy list");
+    for policy in policies["items"].as_array().expect("a list") {
+        south.say(&format!("policy revoke {}", text(&policy["policy_id"])));
+    }
+    let shown = south.say("link show files");
+    assert_eq!(shown["status"], "blocked", "{shown}");
+    south.say_fails(
+        "connection request --space flights --link files --export objects",
+        4,
+        "EGRESS_DENIED",
+    );
 }
