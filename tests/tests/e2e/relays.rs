@@ -158,7 +158,7 @@ fn b120_a_connection_is_made_fed_and_closed_by_files_alone() {
     south.eventually("the copy goes", |south| (count(south) == many - 1).then_some(()));
     relayed.is_equal(&id);
     // More may cross, once the other side agrees.
-    south.say("marking create medical");
+    south.say("marking grant medical admin");
     let change = north.say(&format!("connection propose-security {id} --marking medical"));
     let change = text(&change["change_request_id"]);
     south.eventually("the change request arrives", |south| {
@@ -193,6 +193,7 @@ fn b120_loss_repetition_reordering_and_tearing_come_to_the_same() {
     let id = relayed.connect();
     relayed.world.share(&id);
     let many = relayed.world.load()["written"].as_u64().expect("a number");
+    relayed.both_have(many);
     let World { north, south } = &relayed.world;
     for round in 0..10 {
         north.say(&format!("object edit flights airport JFK name=north-{round}"));
@@ -217,6 +218,10 @@ fn b120_kill_minus_9_of_either_side_at_any_bundle_loses_and_repeats_nothing() {
     let id = relayed.connect();
     relayed.world.share(&id);
     let many = relayed.world.load()["written"].as_u64().expect("a number");
+    relayed.world.south.eventually("some came", |south| {
+        let here = south.try_ctl(&["object", "get", "flights", "airport", "LGA"]);
+        here.status.success().then_some(())
+    });
     for round in 0..6 {
         let World { north, south } = &mut relayed.world;
         north.say(&format!("object edit flights airport JFK name=north-{round}"));

@@ -156,9 +156,10 @@ impl LinkCode {
         let secret = Secret::from_bytes(body.array("secret")?);
         let issued_at = Time::from_micros(body.long("issued_at")?);
         let expires_at = Time::from_micros(body.long("expires_at")?);
-        let sealing = match body.is_empty() {
-            true => None,
-            false => Some(body.string(SEALING_MAX, "sealing")?.to_vec()),
+        let sealing = if body.is_empty() {
+            None
+        } else {
+            Some(body.string(SEALING_MAX, "sealing")?.to_vec())
         };
         body.end()?;
         Ok(LinkCode {

@@ -67,9 +67,10 @@ impl RelayVitals {
             }
             None if self.one_way => return health(Status::Healthy, Cause::OneWay),
             None => {
-                let status = match now.since(self.since) < down {
-                    true => Status::Degraded,
-                    false => Status::Down,
+                let status = if now.since(self.since) < down {
+                    Status::Degraded
+                } else {
+                    Status::Down
                 };
                 return health(status, Cause::NothingCame);
             }
@@ -93,14 +94,18 @@ mod tests {
         Time::from_micros(seconds * 1_000_000)
     }
 
-    #[test]
-    fn the_gravest_cause_is_told() {
-        let fine = RelayVitals {
+    fn fine() -> RelayVitals {
+        RelayVitals {
             since: at(0),
             interval: Duration::from_secs(10),
             heard_at: Some(at(995)),
             ..RelayVitals::default()
-        };
+        }
+    }
+
+    #[test]
+    fn the_gravest_cause_is_told() {
+        let fine = fine();
         let judged = |vitals: RelayVitals| {
             let Health { status, cause } = vitals.health(at(1_000));
             (status, cause)

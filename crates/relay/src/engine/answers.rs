@@ -1,9 +1,12 @@
 //! What is said of what came, what is heard of what went out, and what is written again.
 
+use std::ops::RangeInclusive;
+
 use peerd_core::relay::{self, Answered, Kept};
 use peerd_core::{EpochId, Reason};
 use peerd_node::Error;
 use peerd_node::exchange::{Flow, Refusal};
+use peerd_node::relay::RelaySent;
 use tokio::time::Instant;
 
 use super::link::Running;
@@ -92,8 +95,8 @@ impl Running {
         let answer = Answered {
             epoch: EpochId::from_bytes(*epoch.as_bytes()),
             below: below.saturating_sub(1),
-            taken: taken.into_iter().map(|range| range.into_inner()).collect(),
-            wanted: wanted.into_iter().map(|range| range.into_inner()).collect(),
+            taken: taken.into_iter().map(RangeInclusive::into_inner).collect(),
+            wanted: wanted.into_iter().map(RangeInclusive::into_inner).collect(),
         };
         if answer.epoch != self.out.epoch {
             return Ok(());
@@ -181,7 +184,7 @@ impl Running {
         let timing = self.shared.timing;
         self.due.resend = Instant::now() + timing.on_the_way.min(timing.heartbeat);
         let now = self.shared.node.now();
-        let kept: Vec<Kept> = self.kept.values().map(|kept| kept.kept()).collect();
+        let kept: Vec<Kept> = self.kept.values().map(RelaySent::kept).collect();
         let again = if self.set.one_way {
             let (again, over) = relay::repeats_due(&kept, now, timing.repeat_every, timing.copies);
             self.settle(over, |_, _| Vec::new()).await?;

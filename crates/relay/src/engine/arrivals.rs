@@ -161,9 +161,10 @@ impl Running {
         let mut after = ledger.clone();
         after.take(sequence, not_after);
         let room = ledger.has_room(sequence);
-        let taken = match room {
-            true => self.take_records(opened, &after).await?,
-            false => Taken::Waits,
+        let taken = if room {
+            self.take_records(opened, &after).await?
+        } else {
+            Taken::Waits
         };
         self.acknowledge_soon();
         if taken == Taken::Waits {
@@ -226,10 +227,8 @@ impl Running {
                     .ledger
                     .as_ref()
                     .is_some_and(|ledger| ledger.is_next(header.sequence));
-                Ok(match self.take_content(parts, next).await? {
-                    true => Taken::Waits,
-                    false => Taken::Done,
-                })
+                let waits = self.take_content(parts, next).await?;
+                Ok(if waits { Taken::Waits } else { Taken::Done })
             }
             // Not of this numbering.
             Records::Ack(_) | Records::Query(_) | Records::Heartbeat(_) | Records::Parity(_) => {

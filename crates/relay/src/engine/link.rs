@@ -181,7 +181,7 @@ impl Running {
         loop {
             if let Err(error) = node.relay_peer(self.link.id).await {
                 self.stop_flows();
-                self.report(Some(&error)).await?;
+                self.report(Some(&error));
                 tokio::select! {
                     () = work.changed() => {}
                     gone = link.changed() => if gone.is_err() { return Err(error) },
@@ -203,7 +203,7 @@ impl Running {
             if self.has_content() {
                 self.send_content().await?;
             }
-            self.report(None).await?;
+            self.report(None);
             let room = self.has_room();
             let next = self.next_due();
             let poll = self.shared.timing.poll;
@@ -287,7 +287,7 @@ impl Running {
     }
 
     /// Tells operators how the link is.
-    async fn report(&mut self, trouble: Option<&Error>) -> Result<(), Error> {
+    fn report(&self, trouble: Option<&Error>) {
         let ledger = self.ledger.clone();
         let kept_bytes = self.kept.values().map(|kept| kept.bytes).sum();
         let kept_since = self.kept.values().map(|kept| kept.at).min();
@@ -320,7 +320,6 @@ impl Running {
             life.resent = counts.resent;
             life.trouble = trouble;
         });
-        Ok(())
     }
 }
 

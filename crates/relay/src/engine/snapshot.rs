@@ -19,6 +19,17 @@ const BYTES_MAX: usize = 2 << 20;
 /// No smaller page is tried.
 const ITEMS_LEAST: usize = 1;
 
+/// What was written of a snapshot.
+#[derive(Debug)]
+enum Page {
+    /// All up to this key.
+    Upto(String),
+    /// All to the end.
+    Last,
+    /// Nothing: it goes out no more, or not now.
+    Nothing,
+}
+
 /// A snapshot under way, and when the next one begins.
 #[derive(Debug)]
 pub(super) struct Snapshots {
@@ -66,20 +77,16 @@ impl Running {
             return Ok(());
         };
         match self.write_page(&flow, after).await? {
-            Some(Some(last)) => self.snapshots.left.push_front((flow, Some(last))),
-            Some(None) => self.tell_digests(&flow).await?,
+            Page::Upto(last) => self.snapshots.left.push_front((flow, Some(last))),
+            Page::Last => self.tell_digests(&flow).await?,
             // It goes out no more.
-            None => {}
+            Page::Nothing => {}
         }
         Ok(())
     }
 
-    /// Writes what is offered after a key. Answers the last key that was written, and none at the end.
-    async fn write_page(
-        &mut self,
-        flow: &Flow,
-        after: Option<String>,
-    ) -> Result<Option<Option<String>>, Error> {
+    /// Writes what is offered after a key.
+    async fn write_page(&mut self, flow: &Flow, after: Option<String>) -> Result<Page, Error> {
         let node = std::sync::Arc::clone(&self.shared.node);
         let (mut items_max, mut bytes_max) = (ITEMS_MAX, BYTES_MAX);
         loop {
@@ -88,11 +95,11 @@ impl Running {
                 .await;
             let page = match page {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Page::Nothing),
                 Err(error) => {
                     let (connection, reason) = (flow.connection, error.reason());
                     tracing::info!(%connection, %reason, "no snapshot now");
-                    return Ok(None);
+                    return Ok(Page::Nothing);
                 }
             };
             let OfferedPage {
@@ -115,7 +122,7 @@ impl Running {
                 schema_revision: sharing_revision,
             };
             match self.write_lasting(draft, About::default()).await? {
-                Ok(_) => return Ok(Some(last)),
+                Ok(_) => return Ok(last.map_or(Page::Last, Page::Upto)),
                 Err(CannotWrite::TooLarge { .. } | CannotWrite::TooMany { .. })
                     if items_max > ITEMS_LEAST =>
                 {

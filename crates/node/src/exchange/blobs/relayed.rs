@@ -100,9 +100,10 @@ impl Node {
         let (Ok(_permit), Some(terms)) = (permit, terms) else {
             return Ok(ContentTaken::Waits);
         };
-        let absent = match complete {
-            true => ContentTaken::LetGo,
-            false => ContentTaken::Waits,
+        let absent = if complete {
+            ContentTaken::LetGo
+        } else {
+            ContentTaken::Waits
         };
         let entry = self
             .store
@@ -153,9 +154,10 @@ impl Node {
     fn came(&self, blob: Blob, right: bool) -> ContentTaken {
         self.transfers.came(blob.size);
         self.progress.moved();
-        match right {
-            true => ContentTaken::Kept,
-            false => ContentTaken::Wrong,
+        if right {
+            ContentTaken::Kept
+        } else {
+            ContentTaken::Wrong
         }
     }
 }
