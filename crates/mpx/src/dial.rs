@@ -81,7 +81,7 @@ async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
             turn = turn(&shared, link, &mut policies) => turn,
         };
         let tried = match turn {
-            Ok(origin) => attempt(&shared, link, origin, &gone).await,
+            Ok(origin) => Box::pin(attempt(&shared, link, origin, &gone)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = tried {
@@ -163,7 +163,7 @@ async fn attempt(
     };
     let close = dialled.conn.close.clone();
     let began = Instant::now();
-    let ended = serve(shared, &link, dialled).await;
+    let ended = Box::pin(serve(shared, &link, dialled)).await;
     close.cancel();
     if gone.is_cancelled() || shared.registry.is_live(id) {
         return Ok(());

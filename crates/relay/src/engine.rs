@@ -83,13 +83,13 @@ pub fn start(runtime: Runtime) {
 }
 
 async fn keep_links(shared: Arc<Runtime>) {
-    let mut changes = shared.node.link_changes();
+    let mut links = shared.node.link_changes();
     let mut running: BTreeMap<LinkId, DropGuard> = BTreeMap::new();
     loop {
         match shared.node.relay_links().await {
-            Ok(links) => {
-                running.retain(|id, _| links.iter().any(|link| link.id == *id));
-                for link in links {
+            Ok(live) => {
+                running.retain(|id, _| live.iter().any(|link| link.id == *id));
+                for link in live {
                     running
                         .entry(link.id)
                         .or_insert_with(|| keep_link(&shared, link).drop_guard());
@@ -99,7 +99,7 @@ async fn keep_links(shared: Arc<Runtime>) {
         }
         tokio::select! {
             () = shared.soft.cancelled() => return,
-            changed = changes.changed() => if changed.is_err() { return },
+            changed = links.changed() => if changed.is_err() { return },
         }
     }
 }
@@ -110,7 +110,7 @@ fn keep_link(shared: &Arc<Runtime>, link: Link) -> CancellationToken {
     let (task, ends) = (Arc::clone(shared), over.clone());
     shared.spawn(async move {
         loop {
-            let Some(error) = ends.run_until_cancelled(run_link(&task, &link)).await else {
+            let Some(error) = ends.run_until_cancelled(Box::pin(run_link(&task, &link))).await else {
                 return;
             };
             tracing::warn!(link = %link.id, error = &error as &dyn std::error::Error, "a relay link rests");

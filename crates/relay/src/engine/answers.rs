@@ -206,7 +206,7 @@ impl Running {
     }
 
     /// What was kept is good no longer, and nobody took it: everything goes anew, in an epoch of its own.
-    async fn begin_anew(&mut self) -> Result<(), Error> {
+    async fn begin_anew(&self) -> Result<(), Error> {
         tracing::warn!(link = %self.link.id, "bundles were not taken while they were good: everything goes anew");
         self.shared.node.relay_begin(self.link.id).await?;
         Err(Error::new(

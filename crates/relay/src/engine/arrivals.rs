@@ -260,15 +260,12 @@ impl Running {
     /// The answer to a message; none to one that the other side did not sign.
     async fn take_message(&self, signed: &Signed) -> Result<Option<Receipt>, Error> {
         let Signed { payload, signature } = signed;
-        let message = match lifecycle::decode(payload) {
-            Ok(message) => message,
-            Err(_) => {
-                return Ok(lifecycle::message_id(payload).map(|message| Receipt {
-                    message,
-                    refused: Some(Reason::FieldInvalid),
-                    retry: false,
-                }));
-            }
+        let Ok(message) = lifecycle::decode(payload) else {
+            return Ok(lifecycle::message_id(payload).map(|message| Receipt {
+                message,
+                refused: Some(Reason::FieldInvalid),
+                retry: false,
+            }));
         };
         let signed = connection::Signed {
             payload,
@@ -307,7 +304,7 @@ impl Running {
         Ok(())
     }
 
-    async fn take_sharings(&mut self, records: Vec<Sharing>) -> Result<Taken, Error> {
+    async fn take_sharings(&self, records: Vec<Sharing>) -> Result<Taken, Error> {
         let node = &self.shared.node;
         for sharing in records {
             let Sharing {

@@ -55,7 +55,7 @@ impl Running {
     /// Writes the next bundle of content.
     pub(super) async fn send_content(&mut self) -> Result<(), Error> {
         let most = self.set.limits.bundle_bytes_max;
-        let budget = (most - most / 4).min(BUNDLE_BYTES).max(GROUP_BYTES);
+        let budget = (most - most / 4).clamp(GROUP_BYTES, BUNDLE_BYTES);
         let (mut parts, mut progress, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(next) = self.content.due.pop_front() {
             let Blob { size, .. } = next.content;

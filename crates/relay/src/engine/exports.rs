@@ -104,9 +104,7 @@ impl Exports {
 
     /// Adds a batch to what is gathered. Answers it back when it does not fit there.
     pub(super) fn add(&mut self, made: Made) -> Option<Made> {
-        let Some(open) = self.open.get(&made.flow) else {
-            return None;
-        };
+        let open = self.open.get(&made.flow)?;
         if open.number != made.number {
             // Of an exporter that was given up: its successor makes it again.
             return None;

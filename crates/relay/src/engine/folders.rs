@@ -135,10 +135,8 @@ impl Folders {
     pub(super) async fn forget(&self, epoch: EpochId, sequences: Vec<u64>) -> Result<(), Error> {
         let spool = Arc::clone(&self.spool);
         let forgot = blocking(move || {
-            let names = sequences.iter().map(|sequence| kept_name(epoch, *sequence));
-            names
-                .map(|name| directory::remove(&spool, &name))
-                .collect::<Result<(), Broken>>()
+            let mut names = sequences.iter().map(|sequence| kept_name(epoch, *sequence));
+            names.try_for_each(|name| directory::remove(&spool, &name))
         });
         forgot.await?.map_err(|broken| failed(&broken))
     }
