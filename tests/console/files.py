@@ -93,6 +93,11 @@ def changed(north):
 def denied(browser, north, output):
     """What carries a marking that a viewer is no member of is not there for them, by whatever address."""
     path = tagged_file(north.side.dir, b"secret")
+    # Whoever marks what they upload beyond what they may see does not see it: neither an error nor a file.
+    north.go("/console/files/flights").page.locator("#upload").get_by_label("medical").check()
+    north.page.get_by_label("File", exact=True).set_input_files(path)
+    north.click("Upload").sees("Uploaded. Its BLAKE3 is").sees("Files of flights")
+    north.side.peerctl("marking", "grant", "medical", "admin")
     hidden = upload(north, "flights", path, name="hidden.bin", marking="medical")
     north.go("/console/principals").fill("Name", "nora").choose("Role", "viewer").choose("Space", "flights")
     north.click("Create principal").sees("It is shown this once.")

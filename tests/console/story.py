@@ -90,7 +90,7 @@ def data_arrives_live(north, south, here, there):
     north.side.peerctl("object", "load", "flights", "airport", str(north.samples / "airports.csv"), "--ignore-extra")
     cursor = south.page.locator("section[aria-labelledby=feeds] td:has-text('import') ~ td.number").first
     # The rates are seen as well, while it moves.
-    north.page.locator(".mesh .flow").first.wait_for()
+    north.page.locator(".mesh text.rate").first.wait_for()
     north.picture("mesh-moves")
     # Nobody reloads: more than a thousand rows are told to the page that stands open.
     expect(cursor).to_have_text(re.compile(r"^[1-9]\d{3,}$"), timeout=30_000)

@@ -19,8 +19,8 @@ mod remedy;
 
 pub(crate) use amount::{grouped, rate_in_words, size, size_in_words, sparkline};
 pub(crate) use form::{
-    Choices, choices, confirm, data_types_fields, hours_field, known_security, security_fields, select_field,
-    submit, text_area, text_field,
+    Choices, choices, confirm, data_types_fields, hours_field, known_security, own_security_fields,
+    security_fields, select_field, submit, text_area, text_field,
 };
 pub(crate) use name::{disposition, file_name};
 pub(crate) use remedy::remedy;

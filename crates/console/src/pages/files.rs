@@ -11,7 +11,7 @@ use peerd_node::artifact::{ArtifactAt, ArtifactView};
 use crate::fields::Fields;
 use crate::layout::{Page, Section};
 use crate::parts::{
-    alert, empty, file_name, form_token, known_security, more, security, security_fields, size, submit,
+    alert, empty, file_name, form_token, known_security, more, own_security_fields, security, size, submit,
     text_area, text_field, when,
 };
 use crate::route::{Entry, get};
@@ -53,6 +53,14 @@ fn at(visit: &Visit) -> Result<ArtifactAt, Error> {
         space: visit.param("space").to_owned(),
         id: visit.id("artifact", "artifact")?,
     })
+}
+
+/// Where to go on from a file. Whoever set a marking that they are no member of sees it no more.
+async fn seen_at(visit: &Visit, at: &ArtifactAt) -> String {
+    match visit.node().artifact(&visit.caller, at).await {
+        Ok(_) => file_path(&at.space, at.id),
+        Err(_) => space_path(&at.space),
+    }
 }
 
 /// The space of a path among those that the visitor sees.
@@ -202,7 +210,7 @@ async fn upload_form(visit: &Visit, path: &str) -> Result<Markup, Error> {
             (form_token(visit))
             (text_field(&visit.form, "name", "Name", "Left empty, as the file is called"))
             (text_area(&visit.form, "tags", "Tags", "One a line. A tag by which a connection shares files sends this one.", 2))
-            (security_fields(levels.as_slice(), &markings, &chosen))
+            (own_security_fields(levels.as_slice(), &markings, &chosen))
             (file_field(most))
             (submit("Upload"))
         }

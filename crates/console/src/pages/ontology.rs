@@ -154,14 +154,14 @@ fn form(visit: &Visit, space: &str, fields: &Fields, preview: Option<&Preview>) 
             (form_token(visit))
             p.hint { "An ontology grows: types and properties that are there stay, and new properties may be without a value." }
             (text_area(fields, "text", "YAML", "As for peerctl ontology apply", 14))
-            p.actions {
-                button.primary[!ready] type="submit" { "Preview" }
-                @if ready { " " button.primary type="submit" formaction=(path(space)) { "Apply" } }
-            }
             div.field {
                 label for="file" { "Or a file" }
                 input #file type="file" name="file" accept=".yaml,.yml,text/yaml" aria-describedby="file-hint";
                 p.hint #file-hint { "Taken in place of what is written above, at most 1 MiB" }
+            }
+            p.actions {
+                button.primary[!ready] type="submit" { "Preview" }
+                @if ready { " " button.primary type="submit" formaction=(path(space)) { "Apply" } }
             }
         }
     }

@@ -8,7 +8,7 @@ use peerd_node::Error;
 use peerd_node::artifact::Retag;
 use peerd_node::object::ObjectAt;
 
-use super::{at, file_path, one, space_path, tags};
+use super::{at, file_path, one, seen_at, space_path, tags};
 use crate::parts::{confirm, file_name, size};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit};
@@ -90,13 +90,7 @@ async fn set_security(visit: Visit) -> Outcome {
     };
     match set {
         Ok(_) => {
-            // Whoever set a marking that they are no member of sees the file no more.
-            let seen = visit.node().artifact(&visit.caller, &at).await.is_ok();
-            let to = if seen {
-                file_path(&at.space, at.id)
-            } else {
-                space_path(&at.space)
-            };
+            let to = seen_at(&visit, &at).await;
             visit.done(&to, "The security is set.")
         }
         Err(error) => one::again(&visit, &at, error).await,

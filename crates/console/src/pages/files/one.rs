@@ -9,8 +9,8 @@ use super::{at, completeness, file_field, file_path, space_of, space_path, tag_l
 use crate::fields::Fields;
 use crate::layout::{Page, Section};
 use crate::parts::{
-    alert, copyable_line, facts, file_name, form_token, id, known_security, security, security_fields, size,
-    submit, text_area, text_field, when,
+    alert, copyable_line, facts, file_name, form_token, id, known_security, own_security_fields, security,
+    size, submit, text_area, text_field, when,
 };
 use crate::route::{Entry, get};
 use crate::visit::{Outcome, Visit, is_correctable};
@@ -179,7 +179,7 @@ async fn security_form(visit: &Visit, here: &str, view: &ArtifactView) -> Result
             summary { "Set classification and markings" }
             form method="post" action={ (here) "/security" } {
                 (form_token(visit))
-                (security_fields(levels.as_slice(), &markings, &view.security))
+                (own_security_fields(levels.as_slice(), &markings, &view.security))
                 p.hint { "Where it no longer fits a connection, the other side's copy is taken back. Whoever lacks one of its markings does not see the file at all." }
                 (submit("Set security"))
             }

@@ -4,9 +4,9 @@ use peerd_core::authz::Action;
 use peerd_core::security::Security;
 use peerd_core::{ArtifactId, Reason};
 use peerd_node::Error;
-use peerd_node::artifact::{ArtifactView, NewArtifact, Put};
+use peerd_node::artifact::{ArtifactAt, ArtifactView, NewArtifact, Put};
 
-use super::{at, file_path, one, page, sheet, tags};
+use super::{at, file_path, one, page, seen_at, sheet, tags};
 use crate::parts::size_in_words;
 use crate::route::{Entry, upload};
 use crate::upload::Upload;
@@ -29,7 +29,9 @@ pub(super) fn routes() -> Vec<Entry> {
 async fn new(visit: Visit, file: Upload) -> Outcome {
     match put(&visit, file, None).await {
         Ok(view) => {
-            let to = file_path(visit.param("space"), view.id);
+            let space = visit.param("space").to_owned();
+            let at = ArtifactAt { space, id: view.id };
+            let to = seen_at(&visit, &at).await;
             visit.done(
                 &to,
                 format!("Uploaded. Its BLAKE3 is {}.", view.artifact.content.hash),
