@@ -20,6 +20,7 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+pub mod rates;
 mod stopped;
 mod terms;
 mod touched;

@@ -273,6 +273,7 @@ async fn serve_api(
             key_file,
         } => Some(tls::load(certificate_file, key_file)?),
     };
+    let is_tls = tls.is_some();
     let leaf_expires_at = about.leaf_expires_at.clone();
     let limits = peerd_api::Limits::default();
     let (api, readiness) = ApiServer::new(Arc::clone(&node), about, limits, tls).await;
@@ -285,7 +286,8 @@ async fn serve_api(
                 version: env!("CARGO_PKG_VERSION"),
                 leaf_expires_at,
             },
-            secure: !listener.local_addr()?.ip().is_loopback(),
+            upload_bytes_max: config.console.upload_bytes_max,
+            secure: is_tls || !listener.local_addr()?.ip().is_loopback(),
             stopping: api.stopping(),
         })
     } else {
