@@ -76,6 +76,8 @@ pub struct Node {
     pub(crate) refused_messages: AtomicU64,
     /// One permit for each stream of object changes that may run.
     pub(crate) watches: Arc<Semaphore>,
+    /// Held by the backup that is being made.
+    pub(crate) backups: Arc<Semaphore>,
     pub(crate) certificate: Vec<u8>,
     key: PublicKey,
     /// What follows from the key: asked about every object.
@@ -114,6 +116,7 @@ impl Node {
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+            backups: Arc::new(Semaphore::new(1)),
             certificate,
             enrollment: key.enrollment_id(),
             key,

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod admin_token;
+mod backup;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod init;
 pub mod lifecycle;
 pub mod listeners;
 pub mod logging;
+pub mod restore;
 pub mod run_file;
 pub mod tasks;
 mod tls;
