@@ -79,7 +79,7 @@ pub(crate) async fn back_up(target: Target, wanted: Wanted) -> anyhow::Result<Co
         add_files(&mut writer, dir, wanted.identity)?;
     }
     let (out, counts) = writer.finish(said)?;
-    let file = out.into_inner().map_err(|error| error.into_error())?;
+    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     files::finish(file, &wanted.file)
         .with_context(|| format!("{} cannot be written", wanted.file.display()))?;
     progress.end();

@@ -226,13 +226,12 @@ impl Store for Embedded {
         drop(spawn_blocking(move || {
             let snapshot = disk.snapshot();
             let take = |part| parts.blocking_send(Ok(part)).is_ok();
-            let read =
-                snapshot
-                    .heads()
-                    .and_then(|heads| match take(Copied::Heads(Revision(heads.revision))) {
-                        true => copy::read_all(&snapshot, take),
-                        false => Ok(()),
-                    });
+            let read = snapshot.heads().and_then(|heads| {
+                if !take(Copied::Heads(Revision(heads.revision))) {
+                    return Ok(());
+                }
+                copy::read_all(&snapshot, take)
+            });
             if let Err(error) = read {
                 // Who stopped reading does not want to know.
                 let _ = parts.blocking_send(Err(error));

@@ -118,31 +118,10 @@ fn b118_only_an_admin_makes_a_backup() {
     assert_eq!(left, 0, "nothing is left of it");
 }
 
-#[test]
-fn b118_a_restored_daemon_takes_no_used_code_and_undoes_no_write() {
-    let (mut world, id) = World::peered();
-    let dir = tempfile::tempdir().expect("a directory");
-    let written = world.load()["written"].as_u64().expect("a number");
+/// What happens after the backup: edits at both sides, which the other acknowledges; a creation at North; and at South a
+/// deletion, and an object that may not cross any more.
+fn later(world: &World, written: u64) {
     let (north, south) = (&world.north, &world.south);
-    south.eventually("all have arrived", |south| {
-        (count(south) == written).then_some(())
-    });
-    south.say("object create flights airport faa=XO1 name=Before lat=1 lon=1");
-    south.say("object create flights airport faa=XG1 name=Goes lat=1 lon=1");
-    north.eventually("they have arrived", |north| {
-        (count(north) == written + 2).then_some(())
-    });
-    south.say("object create flights airport faa=XR1 name=Secret lat=1 lon=1");
-    north.eventually("it has arrived", |north| {
-        (count(north) == written + 3).then_some(())
-    });
-    let used_later = text(&north.say("link invite")["code"]);
-    let (asked, invite) = world.request();
-
-    let output = back_up(north, &file(&dir), &["--with-identity"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-
-    // What happens after the backup: edits at both sides, acknowledged by the other; a removal; a creation here.
     north.say("object edit flights airport JFK name=Idlewild");
     north.say("object create flights airport faa=XN1 name=After lat=2 lon=2");
     south.say("object edit flights airport LAX name=Mines");
@@ -150,74 +129,53 @@ fn b118_a_restored_daemon_takes_no_used_code_and_undoes_no_write() {
     south.say("object delete flights airport XG1");
     south.say("marking create secret");
     south.say("object set-security flights airport XR1 --marking secret");
-    for side in [north, south] {
+    south.eventually("LAX is edited", |south| {
+        (property(south, "LAX", "name") == "Mines").then_some(())
+    });
+    north.eventually("it arrives", |north| {
+        (property(north, "LAX", "name") == "Mines").then_some(())
+    });
+    // What South has of LAX is then just what North sent last, with South's own edit in it.
+    north.say("object edit flights airport LAX lat=3");
+    is_later(world, written);
+}
+
+/// Both sides have all of that.
+fn is_later(world: &World, written: u64) {
+    for side in [&world.north, &world.south] {
         side.eventually("all of it went over", |side| {
             (property(side, "JFK", "name") == "Idlewild"
                 && property(side, "LAX", "name") == "Mines"
+                && property(side, "LAX", "lat") == 3.0
                 && property(side, "XO1", "name") == "Later"
-                && property(side, "XN1", "name") == "After"
-                && north
-                    .try_ctl(&["object", "get", "flights", "airport", "XR1"])
-                    .status
-                    .code()
-                    == Some(3))
-            .then_some(())
+                && property(side, "XN1", "name") == "After")
+                .then_some(())
         });
     }
-    // South writes on what it has of North, North on what it has of South, so that neither copy is anybody's last word.
-    north.say("object edit flights airport LAX lat=3");
-    south.eventually("it went over", |south| {
-        (property(south, "LAX", "lat") == 3.0).then_some(())
+    world.north.eventually("what South took back is gone", |north| {
+        let taken_back = north.try_ctl(&["object", "get", "flights", "airport", "XR1"]);
+        (taken_back.status.code() == Some(3) && count(north) == written + 2).then_some(())
     });
-    south.say(&format!("connection approve {invite} --space flights"));
-    north.say(&format!("connection wait {asked} --stage approved --timeout 60s"));
-    equal(&world, &id);
+}
 
-    restored_from(&mut world.north, &file(&dir));
-    let (north, south) = (&world.north, &world.south);
-    assert!(north.log().contains("restored from a backup"), "{}", north.log());
-
-    // Whatever was open then may have been used since.
-    let shown = north.say(&format!("connection show {asked}"));
-    assert_eq!(shown["stage"], "revoked", "{shown}");
+/// Somebody tries a link code of North's that was open when the backup was made.
+fn try_old_code(north: &Enrollment, code: &str) {
     let east = Enrollment::start("east");
     let (host, port) = north.mpx.split_once(':').expect("host:port");
     east.say(&format!(
         "policy egress propose --destination {host} --port {port} --enrollment any --justification pilot --approve"
     ));
-    east.say(&format!("link accept {used_later} --name north"));
+    east.say(&format!("link accept {code} --name north"));
     north.eventually("the code is refused", |north| {
         let knocks = north.say("link knocks")["items"].to_string();
         knocks.contains(&east.id()).then_some(())
     });
     assert_ne!(east.say("link show north")["status"], "healthy");
+}
 
-    // Everything comes back, and nothing that South has is undone.
-    for side in [north, south] {
-        side.eventually("everything is as it was", |side| {
-            (property(side, "JFK", "name") == "Idlewild"
-                && property(side, "LAX", "name") == "Mines"
-                && property(side, "LAX", "lat") == 3.0
-                && property(side, "XO1", "name") == "Later"
-                && property(side, "XN1", "name") == "After"
-                && north
-                    .try_ctl(&["object", "get", "flights", "airport", "XR1"])
-                    .status
-                    .code()
-                    == Some(3))
-            .then_some(())
-        });
-    }
-    assert_eq!(
-        count(north),
-        written + 2,
-        "what South took back or deleted is gone here"
-    );
-    equal(&world, &id);
-    // The new history is seen.
-    assert!(north.log().contains("foreign position"), "{}", north.log());
-
-    // And both sides go on: a write after the restore wins over those before it.
+/// A write after the restore wins over those before it, both ways, and what is shared then flows.
+fn goes_on(world: &World, id: &str) {
+    let (north, south) = (&world.north, &world.south);
     north.say("object edit flights airport JFK name=Again");
     south.eventually("it arrives", |south| {
         (property(south, "JFK", "name") == "Again").then_some(())
@@ -231,6 +189,52 @@ fn b118_a_restored_daemon_takes_no_used_code_and_undoes_no_write() {
     let airlines = sample("airlines.csv");
     let airlines = airlines.to_str().expect("a path");
     north.ctl(&["object", "load", "flights", "airline", airlines]);
+    equal(world, id);
+}
+
+#[test]
+fn b118_a_restored_daemon_takes_no_used_code_and_undoes_no_write() {
+    let (mut world, id) = World::peered();
+    let dir = tempfile::tempdir().expect("a directory");
+    let written = world.load()["written"].as_u64().expect("a number");
+    let (north, south) = (&world.north, &world.south);
+    south.eventually("all have arrived", |south| {
+        (count(south) == written).then_some(())
+    });
+    for key in ["XO1", "XG1", "XR1"] {
+        south.say(&format!(
+            "object create flights airport faa={key} name=Before lat=1 lon=1"
+        ));
+    }
+    north.eventually("they have arrived", |north| {
+        (count(north) == written + 3).then_some(())
+    });
+    let open_code = text(&north.say("link invite")["code"]);
+    let (asked, invite) = world.request();
+    let output = back_up(north, &file(&dir), &["--with-identity"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+
+    later(&world, written);
+    south.say(&format!("connection approve {invite} --space flights"));
+    north.say(&format!("connection wait {asked} --stage approved --timeout 60s"));
     equal(&world, &id);
+
+    restored_from(&mut world.north, &file(&dir));
+    let north = &world.north;
+    assert!(north.log().contains("restored from a backup"), "{}", north.log());
+    let shown = north.say(&format!("connection show {asked}"));
+    assert_eq!(
+        shown["stage"], "revoked",
+        "what was open may have been used since: {shown}"
+    );
+    try_old_code(north, &open_code);
+
+    is_later(&world, written);
+    equal(&world, &id);
+    assert!(
+        north.log().contains("foreign position"),
+        "the new history is seen"
+    );
+    goes_on(&world, &id);
     assert_eq!(north.say("audit verify")["ok"], true);
 }

@@ -299,9 +299,10 @@ impl Exporter {
         page: &Page,
     ) -> Result<Vec<Candidate>, Error> {
         let (prefix, me) = (terms.feed.prefix(), self.node.enrollment_id());
-        let knows = match self.lost && self.at.0.says_all() {
-            true => Knows::Less,
-            false => Knows::WhatItSent,
+        let knows = if self.lost && self.at.0.says_all() {
+            Knows::Less
+        } else {
+            Knows::WhatItSent
         };
         let candidate = |(key, entry): &(Bytes, Entry)| {
             let key = primary_key_of(&prefix, key)?;
