@@ -9,6 +9,7 @@ use peerd_core::Time;
 use peerd_node::{Entrance, Node};
 use peerd_wire::OPERATOR_DESCRIPTORS;
 use peerd_wire::admin::v1::audit_service_server::AuditServiceServer;
+use peerd_wire::admin::v1::backup_service_server::BackupServiceServer;
 use peerd_wire::admin::v1::enrollment_service_server::EnrollmentServiceServer;
 use peerd_wire::admin::v1::marking_service_server::MarkingServiceServer;
 use peerd_wire::admin::v1::policy_service_server::PolicyServiceServer;
@@ -240,6 +241,7 @@ impl ApiServer {
             .add_service(reflection().build_v1alpha()?)
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ArtifactServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(BackupServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(JobServiceServer::new(api.clone()).max_decoding_message_size(bytes))

@@ -7,6 +7,7 @@ use peerd_core::{ConnectionId, Reason, artifact};
 mod again;
 pub mod blobs;
 mod collect;
+mod doubts;
 mod draft;
 mod export;
 mod import;
@@ -34,7 +35,7 @@ pub use import::Importer;
 pub(crate) use jobs::Recorded;
 pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
-pub(crate) use position::Sealer;
+pub(crate) use position::{Sealer, end_epoch};
 pub use progress::{FeedProgress, Progress};
 
 /// One type's stream on a connection.

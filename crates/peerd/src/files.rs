@@ -20,18 +20,31 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// A temporary file is 0600 from its creation and vanishes if what follows fails.
-fn written(dir: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
+/// Begins a large file beside its place, 0600. It vanishes unless [`finish`] puts it there.
+pub(crate) fn begin(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
         .prefix(".peerd-")
         .suffix(".tmp")
-        .tempfile_in(dir)?;
+        .tempfile_in(parent(path)?)
+}
+
+/// Puts a file that was begun in its place; one that is there already stays and is an error.
+pub(crate) fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path)?;
+    sync_dir(parent(path)?)
+}
+
+/// A temporary file is 0600 from its creation and vanishes if what follows fails.
+fn written(dir: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = begin(&dir.join("_"))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
+/// Makes the names in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod admin_token;
+mod backup;
 mod carry;
 pub mod cli;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod init;
 pub mod lifecycle;
 pub mod listeners;
 pub mod logging;
+pub mod restore;
 pub mod run_file;
 pub mod tasks;
 mod tls;

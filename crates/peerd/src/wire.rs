@@ -52,7 +52,8 @@ async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(opening.await?.context("the store could not be opened")?))
 }
 
-async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
+/// Opens the store of content.
+pub(crate) async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
     let config::Blobs {
         path,
         bytes_max,
@@ -113,6 +114,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         verifier: Arc::new(EcdsaVerifier),
     };
     let node = Node::open(stands_on, settings(config, listeners.mpx.local_addr()?)).await?;
+    node.settle_restore().await?;
     first_start(config, &node).await?;
 
     let (leaf_expires_at, expiry) = watch::channel(leaf.expires_at());
@@ -206,6 +208,12 @@ fn background(
     let soft = tasks.soft().clone();
     tasks.spawn("tombstone collection", async move {
         soft.run_until_cancelled(collecting.keep_collecting()).await;
+        Ok(())
+    });
+    let doubting = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("restored imports", async move {
+        soft.run_until_cancelled(doubting.keep_settling_doubts()).await;
         Ok(())
     });
     let removing = Arc::clone(node);

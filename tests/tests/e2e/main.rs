@@ -17,6 +17,7 @@ mod operations;
 mod policies;
 mod process;
 mod proxy;
+mod restore;
 mod ring;
 mod schemas;
 mod security;

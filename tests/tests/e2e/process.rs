@@ -33,7 +33,7 @@ fn binaries() -> &'static Path {
 }
 
 /// One of the binaries. What the environment says to tests is not for it: it would refuse what it does not know.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(binaries().join(name));
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("PEERD_FAULTS_") {

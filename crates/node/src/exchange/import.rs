@@ -459,6 +459,7 @@ impl Node {
             caught_up: advance.caught_up,
             withdrawn: false,
             at: self.now(),
+            doubted: known.is_some_and(|known| known.doubted),
         };
         match &found {
             Some(found) => writes.replace(&next, found.revision)?,

@@ -219,6 +219,12 @@ impl Progress {
         before.unwrap_or(true) != allowed
     }
 
+    /// Whether an export was acknowledged, as this process saw it.
+    pub(super) fn has_acknowledged(&self, flow: &Flow) -> bool {
+        let stream = self.of(flow.connection, &flow.object_type, Direction::Export);
+        stream.acknowledged_at.is_some() || stream.acknowledged.is_some_and(|(_, place)| place > 0)
+    }
+
     /// How far each export was acknowledged, as this process saw it, and the terms it went under.
     pub(crate) fn acknowledgements(&self) -> Vec<(ConnectionId, String, Digest, u64)> {
         let streams = self.lock();
