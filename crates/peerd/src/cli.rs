@@ -16,7 +16,7 @@ use crate::config::{self, Config, Format, Log, Protection, RawApi, RawConfig, Ra
 use crate::daemon::Daemon;
 use crate::health::{self, Target, Trust};
 use crate::listeners::Listeners;
-use crate::{admin_token, demo, init, lifecycle, logging};
+use crate::{admin_token, carry, demo, init, lifecycle, logging};
 
 /// Runs a peerd enrollment.
 #[derive(Debug, Parser)]
@@ -39,6 +39,15 @@ enum Command {
     Config(ConfigCommand),
     /// Ask a running daemon whether it serves
     Health(HealthArgs),
+    /// What belongs to data relays and needs no daemon
+    #[command(subcommand)]
+    Relay(RelayCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum RelayCommand {
+    /// Carry bundles from an outbox to an inbox, as badly as asked: for demonstrations and tests
+    Carry(carry::CarryArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,6 +161,7 @@ impl Cli {
             }
             Command::Config(ConfigCommand::Print(args)) => say(&args.load()?.to_toml()?),
             Command::Health(args) => args.run(),
+            Command::Relay(RelayCommand::Carry(args)) => args.run(),
         }
     }
 }
@@ -259,7 +269,7 @@ fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
     Ok(Config::load(file, variables, flags, &std::env::current_dir()?)?)
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod admin_token;
+mod carry;
 pub mod cli;
 pub mod clock;
 pub mod config;
