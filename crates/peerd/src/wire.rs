@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use peerd_api::{About, ApiServer};
+use peerd_api::{About, ApiServer, Scrape};
 use peerd_console::Setup;
 use peerd_core::{Clock, Time};
 use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
@@ -18,6 +18,8 @@ use tokio::sync::watch;
 
 use crate::config::{self, Config, Protection};
 use crate::daemon::{Close, Parts};
+use crate::metrics::{self, Commits, Metered};
+use crate::reload::Reload;
 use crate::tasks::Tasks;
 use crate::{admin_token, tls};
 
@@ -103,7 +105,10 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         clock,
         listeners,
         tasks,
+        reload,
     } = parts;
+    let commits = Arc::new(Commits::default());
+    let store: Arc<dyn Store> = Arc::new(Metered::new(store, Arc::clone(&commits)));
     let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
     let stands_on = Ports {
         store,
@@ -143,7 +148,15 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         started_at: clock.now(),
         leaf_expires_at: expiry,
     };
-    serve_api(config, tasks, node, about, listeners.api).await
+    let scrape = metrics::scrape(
+        config,
+        &node,
+        &commits,
+        about.started_at,
+        about.leaf_expires_at.clone(),
+    )?;
+    let tls = tls_of(config, &reload)?;
+    serve_api(config, tasks, (node, about), (tls, scrape), listeners.api).await
 }
 
 fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
@@ -267,20 +280,26 @@ fn sweep(
     });
 }
 
+/// How the operator API is protected; its certificate may change.
+fn tls_of(config: &Config, reload: &Reload) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let Protection::Tls {
+        certificate_file,
+        key_file,
+    } = &config.api.protection
+    else {
+        return Ok(None);
+    };
+    reload.certify(tls::certificate(certificate_file, key_file)?);
+    Ok(Some(tls::config(reload.resolver())?))
+}
+
 async fn serve_api(
     config: &Config,
     tasks: &Tasks,
-    node: Arc<Node>,
-    about: About,
+    (node, about): (Arc<Node>, About),
+    (tls, scrape): (Option<Arc<rustls::ServerConfig>>, Option<Scrape>),
     listener: tokio::net::TcpListener,
 ) -> anyhow::Result<()> {
-    let tls = match &config.api.protection {
-        Protection::Plaintext => None,
-        Protection::Tls {
-            certificate_file,
-            key_file,
-        } => Some(tls::load(certificate_file, key_file)?),
-    };
     let leaf_expires_at = about.leaf_expires_at.clone();
     let limits = peerd_api::Limits::default();
     let (api, readiness) = ApiServer::new(Arc::clone(&node), about, limits, tls).await;
@@ -299,7 +318,7 @@ async fn serve_api(
     } else {
         peerd_console::switched_off()
     };
-    let api = api.beside(pages);
+    let api = api.beside(pages).measured(scrape);
     let soft = tasks.soft().clone();
     let stopping = readiness.clone();
     tasks.spawn("operator api", async move {

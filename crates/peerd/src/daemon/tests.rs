@@ -29,7 +29,7 @@ where
     W: AsyncFnOnce(Parts<'_>) -> anyhow::Result<Close>,
 {
     let listeners = Listeners::bind(config).await?;
-    Daemon::start_with(config, listeners, wire).await
+    Daemon::start_with(config, listeners, Reload::default(), wire).await
 }
 
 /// The least a daemon can do: say on the operator address that it is healthy.
