@@ -154,10 +154,10 @@ where
         if let Ok(id) = request_id.parse() {
             request.headers_mut().insert(REQUEST_ID, id);
         }
+        if let Some(answer) = gate.probes.answer(&request) {
+            return answer.map(Ok).boxed();
+        }
         async move {
-            if let Some(answer) = gate.probes.answer(&mut request).await {
-                return Ok(answer);
-            }
             let response = match gate.pass(&mut request).await {
                 Ok(()) => ready.call(request).await?,
                 Err(error) => told(error).into_http(),

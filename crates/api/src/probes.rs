@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -51,25 +52,26 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// The answer, if the request is one of these.
-    pub(crate) async fn answer<B>(&self, request: &mut Request<B>) -> Option<Response<Body>> {
+    pub(crate) fn answer<B>(&self, request: &Request<B>) -> Option<BoxFuture<'static, Response<Body>>> {
         let path = request.uri().path();
         if !matches!(path, "/healthz" | "/readyz" | "/metrics") {
             return None;
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Some(text(StatusCode::METHOD_NOT_ALLOWED, "GET\n"));
-        }
-        Some(match path {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let said = match path {
+            _ if !is_read => text(StatusCode::METHOD_NOT_ALLOWED, "GET\n"),
             "/healthz" => text(StatusCode::OK, "ok\n"),
             "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n"),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            _ => self.numbers(request).await,
-        })
+            _ => return Some(self.numbers(request)),
+        };
+        Some(std::future::ready(said).boxed())
     }
 
-    async fn numbers<B>(&self, request: &mut Request<B>) -> Response<Body> {
-        let Some(scrape) = &self.scrape else {
-            return text(StatusCode::NOT_FOUND, "metrics.token_file is not set\n");
+    fn numbers<B>(&self, request: &Request<B>) -> BoxFuture<'static, Response<Body>> {
+        let Some(scrape) = self.scrape.clone() else {
+            let said = text(StatusCode::NOT_FOUND, "metrics.token_file is not set\n");
+            return std::future::ready(said).boxed();
         };
         let shown = request
             .headers()
@@ -79,19 +81,23 @@ impl Probes {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map_or("", |(_, token)| token.trim());
         // Hashes are compared in a time that tells nothing.
-        if blake3::hash(shown.as_bytes()) != scrape.token {
-            return text(StatusCode::UNAUTHORIZED, "the scrape token is needed\n");
-        }
-        match (scrape.read)().await {
-            Ok(numbers) => answer(StatusCode::OK, scrape.content_type, numbers),
-            Err(error) => {
-                tracing::warn!(error, "metrics cannot be read");
-                text(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the numbers cannot be read; the log says why\n",
-                )
+        let is_right = blake3::hash(shown.as_bytes()) == scrape.token;
+        async move {
+            if !is_right {
+                return text(StatusCode::UNAUTHORIZED, "the scrape token is needed\n");
+            }
+            match (scrape.read)().await {
+                Ok(numbers) => answer(StatusCode::OK, scrape.content_type, numbers),
+                Err(error) => {
+                    tracing::warn!(error, "metrics cannot be read");
+                    text(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "the numbers cannot be read; the log says why\n",
+                    )
+                }
             }
         }
+        .boxed()
     }
 }
 

@@ -15,6 +15,7 @@ use peerd_api::Scrape;
 use peerd_core::Time;
 use peerd_node::Node;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::config::Config;
 
@@ -27,28 +28,34 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The shortest token, in bytes: one that cannot be guessed.
 const TOKEN_BYTES_MIN: usize = 32;
 
-/// What a scrape reads, if there is a token for it.
-pub(crate) fn scrape(
-    config: &Config,
-    node: &Arc<Node>,
-    commits: &Arc<Commits>,
-    started_at: Time,
-    leaf_expires_at: watch::Receiver<Time>,
-) -> anyhow::Result<Option<Scrape>> {
+/// The token that a scrape shows, if there is one.
+pub(crate) fn token(config: &Config) -> anyhow::Result<Option<Zeroizing<String>>> {
     let Some(file) = &config.metrics.token_file else {
         return Ok(None);
     };
-    let token = crate::files::read_secret(file)
+    let text = crate::files::read_secret(file)
         .with_context(|| format!("metrics.token_file {} cannot be read", file.display()))?;
-    let token = token.trim();
+    let token = Zeroizing::new(text.trim().to_owned());
     anyhow::ensure!(
         token.len() >= TOKEN_BYTES_MIN,
         "metrics.token_file {} holds less than {TOKEN_BYTES_MIN} characters",
         file.display()
     );
+    Ok(Some(token))
+}
+
+/// What a scrape with this token reads.
+pub(crate) fn scrape(
+    token: &str,
+    config: &Config,
+    node: &Arc<Node>,
+    commits: &Arc<Commits>,
+    started_at: Time,
+    leaf_expires_at: watch::Receiver<Time>,
+) -> Scrape {
     let (node, commits) = (Arc::clone(node), Arc::clone(commits));
     let sizes = Arc::new(Sizes::of(config));
-    Ok(Some(Scrape::new(token, CONTENT_TYPE, move || {
+    Scrape::new(token, CONTENT_TYPE, move || {
         let (node, commits, sizes) = (Arc::clone(&node), Arc::clone(&commits), Arc::clone(&sizes));
         let leaf_expires_at = *leaf_expires_at.borrow();
         async move {
@@ -62,5 +69,5 @@ pub(crate) fn scrape(
             text::encode(&reading, node.tally(), &commits, &facts).map_err(|error| error.to_string())
         }
         .boxed()
-    })))
+    })
 }

@@ -15,6 +15,7 @@ use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
 use peerd_store::{Blobs, Depot, DepotOptions, Embedded, S3, Store};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::config::{self, Config, Protection};
 use crate::daemon::{Close, Parts};
@@ -30,8 +31,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// Builds everything behind the listeners and starts it.
 pub(crate) async fn wire(parts: Parts<'_>) -> anyhow::Result<Close> {
+    // What the operator has to provide is looked at first: without it nothing is opened.
+    let protected = Protected {
+        tls: tls_of(parts.config, &parts.reload)?,
+        scrape_token: metrics::token(parts.config)?,
+    };
     let store = open_store(&parts.config.store).await?;
-    match build(parts, Arc::clone(&store)).await {
+    match build(parts, protected, Arc::clone(&store)).await {
         Ok(()) => Ok(async move {
             store.close().await;
             Ok(())
@@ -98,14 +104,20 @@ fn service_of(service: config::Service) -> anyhow::Result<S3> {
     })
 }
 
-async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
+/// What protects the operator port.
+struct Protected {
+    tls: Option<Arc<rustls::ServerConfig>>,
+    scrape_token: Option<Zeroizing<String>>,
+}
+
+async fn build(parts: Parts<'_>, protected: Protected, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let Parts {
         config,
         identity,
         clock,
         listeners,
         tasks,
-        reload,
+        reload: _,
     } = parts;
     let commits = Arc::new(Commits::default());
     let store: Arc<dyn Store> = Arc::new(Metered::new(store, Arc::clone(&commits)));
@@ -148,14 +160,11 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         started_at: clock.now(),
         leaf_expires_at: expiry,
     };
-    let scrape = metrics::scrape(
-        config,
-        &node,
-        &commits,
-        about.started_at,
-        about.leaf_expires_at.clone(),
-    )?;
-    let tls = tls_of(config, &reload)?;
+    let Protected { tls, scrape_token } = protected;
+    let scrape = scrape_token.map(|token| {
+        let (started_at, leaf) = (about.started_at, about.leaf_expires_at.clone());
+        metrics::scrape(&token, config, &node, &commits, started_at, leaf)
+    });
     serve_api(config, tasks, (node, about), (tls, scrape), listeners.api).await
 }
 

@@ -58,7 +58,7 @@ pub(super) fn encode(
     );
     let failed = Family::<Labels, Counter>::default();
     for (outcome, count) in [("conflict", &commits.conflicts), ("error", &commits.failures)] {
-        count_in(&failed, vec![("outcome", outcome.to_owned())], count.now());
+        count_in(&failed, &vec![("outcome", outcome.to_owned())], count.now());
     }
     registry.register("store_commit_failures", "Commits that wrote nothing", failed);
     let mut out = String::new();
@@ -209,7 +209,7 @@ fn exchanged(registry: &mut Registry, tally: &Tally) {
         let family = Family::<Labels, Counter>::default();
         for way in WAYS {
             let labels = vec![("direction", word(way).to_owned())];
-            count_in(&family, labels, count(tally.of(way)));
+            count_in(&family, &labels, count(tally.of(way)));
         }
         registry.register(name, help, family);
     }
@@ -221,7 +221,7 @@ fn exchanged(registry: &mut Registry, tally: &Tally) {
                 ("direction", word(way).to_owned()),
                 ("outcome", outcome.to_owned()),
             ];
-            count_in(&decisions, labels, count.now());
+            count_in(&decisions, &labels, count.now());
         }
     }
     registry.register("policy_decisions", "Decisions of the policies on data", decisions);
@@ -246,8 +246,8 @@ fn word(direction: Direction) -> &'static str {
     }
 }
 
-fn count_in(family: &Family<Labels, Counter>, labels: Labels, count: u64) {
-    family.get_or_create(&labels).inc_by(count);
+fn count_in(family: &Family<Labels, Counter>, labels: &Labels, count: u64) {
+    family.get_or_create(labels).inc_by(count);
 }
 
 fn seconds(at: Time) -> f64 {
