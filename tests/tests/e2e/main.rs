@@ -7,6 +7,7 @@ mod blobs;
 mod chance;
 mod connections;
 mod damage;
+mod documents;
 mod faults;
 mod input;
 mod kills;
