@@ -31,17 +31,21 @@ const MPX: &[&str] = &[
     "peerd/mpx/v1/verify.proto",
 ];
 
+/// What a data relay carries.
+const RELAY: &[&str] = &["peerd/relay/v1/bundle.proto"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     println!("cargo:rerun-if-changed={}", protos.display());
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
-    for (name, files) in [("operator", OPERATOR), ("mpx", MPX)] {
+    for (name, files) in [("operator", OPERATOR), ("mpx", MPX), ("relay", RELAY)] {
         let set = protox::compile(files, [&protos])?;
         std::fs::write(out.join(format!("{name}.bin")), set.encode_to_vec())?;
         tonic_prost_build::configure()
             .btree_map(".")
             .bytes(".peerd.mpx.v1")
             .bytes(".peerd.data.v1")
+            .bytes(".peerd.relay.v1")
             .build_transport(true)
             .compile_fds(set)?;
     }

@@ -16,6 +16,7 @@ pub(crate) enum Section {
     Connections,
     Network,
     Objects,
+    Files,
     Control,
 }
 
@@ -69,6 +70,12 @@ const NAVIGATION: &[(Section, &str, &str, Option<Action>)] = &[
         "Objects",
         "/console/objects",
         Some(Action::ObjectList),
+    ),
+    (
+        Section::Files,
+        "Files",
+        "/console/files",
+        Some(Action::ArtifactList),
     ),
     (Section::Control, "Control Panel", "/console/control", None),
 ];

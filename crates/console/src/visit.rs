@@ -106,6 +106,10 @@ impl Visit {
         &self.arrival.console.node
     }
 
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.arrival.headers
+    }
+
     /// The path of the request.
     pub(crate) fn path(&self) -> &str {
         &self.arrival.path

@@ -13,6 +13,7 @@ mod key;
 #[cfg(test)]
 mod laws;
 pub mod merge;
+mod parts;
 mod plain;
 mod provenance;
 mod register;
@@ -27,6 +28,7 @@ pub use edit::{Changes, Refused};
 pub use fit::ObjectInvalid;
 pub use key::{InvalidKey, ObjectKey, Rid};
 pub use merge::{MergeRefused, Merged, merge};
+pub use parts::StateParts;
 pub use plain::{PlainMerged, PlainState};
 pub use provenance::Provenance;
 pub use register::Register;

@@ -213,6 +213,36 @@ reasons! {
     ArtifactIncomplete = "ARTIFACT_INCOMPLETE", Conflict;
     /// The bytes that came are not those that were announced: more, fewer or others.
     ContentMismatch = "CONTENT_MISMATCH", Invalid;
+    /// The file is not a bundle of a data relay, or a part of it is out of bounds; the message says where.
+    BundleMalformed = "BUNDLE_MALFORMED", Invalid;
+    /// The bundle was made by a newer version of peerd; upgrade this enrollment.
+    BundleVersionTooNew = "BUNDLE_VERSION_TOO_NEW", Invalid;
+    /// The bundle is not whole: it is shorter than it says, or other bytes than were written.
+    BundleDamaged = "BUNDLE_DAMAGED", Invalid;
+    /// The bundle, or what would come out of it, is larger than this link takes.
+    BundleTooLarge = "BUNDLE_TOO_LARGE", Exhausted;
+    /// The bundle was made for another enrollment.
+    BundleNotForUs = "BUNDLE_NOT_FOR_US", Denied;
+    /// The bundle is not from the enrollment that this link is pinned to.
+    BundleSenderUnknown = "BUNDLE_SENDER_UNKNOWN", Denied;
+    /// The bundle's signature does not fit its header.
+    BundleSignatureInvalid = "BUNDLE_SIGNATURE_INVALID", Denied;
+    /// A record of the bundle is not what was signed.
+    BundleRecordInvalid = "BUNDLE_RECORD_INVALID", Invalid;
+    /// The bundle came after the moment up to which its sender wanted it taken.
+    BundleExpired = "BUNDLE_EXPIRED", Conflict;
+    /// The bundle is of another form than this link takes: xml or sealed.
+    BundleFormUnexpected = "BUNDLE_FORM_UNEXPECTED", Denied;
+    /// The bundle is sealed to a key that this enrollment does not have, or is damaged within.
+    BundleUnopenable = "BUNDLE_UNOPENABLE", Denied;
+    /// The bundle uses a schema that has not come yet; it is read once that has.
+    BundleSchemaMissing = "BUNDLE_SCHEMA_MISSING", Unavailable;
+    /// A bundle with this number came before, and it was another one.
+    BundleRepeated = "BUNDLE_REPEATED", Conflict;
+    /// The inbox holds more files or bytes than it may; take away what does not belong there.
+    InboxFull = "INBOX_FULL", Exhausted;
+    /// The outbox holds as many bytes as it may: nobody collects the bundles.
+    OutboxFull = "OUTBOX_FULL", Exhausted;
 }
 
 impl Reason {

@@ -32,7 +32,7 @@ pub enum Error {
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried: `read`, `written`.
+        /// What was tried: `read`, `written`, `removed`.
         action: &'static str,
         /// Why not.
         source: io::Error,
@@ -41,6 +41,12 @@ pub enum Error {
     #[error("{} is not an ECDSA P-256 key in PKCS#8 PEM", path.display())]
     KeyUnreadable {
         /// The key file.
+        path: PathBuf,
+    },
+    /// The file of the sealing keys holds none, or some that this identity did not certify.
+    #[error("{} holds no sealing keys of this identity", path.display())]
+    SealingKeyUnreadable {
+        /// The file.
         path: PathBuf,
     },
     /// The certificate file holds no identity certificate.

@@ -21,6 +21,7 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+pub mod rates;
 mod stopped;
 mod tally;
 mod terms;

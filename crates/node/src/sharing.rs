@@ -15,11 +15,13 @@ use peerd_store::records::Shared;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
 mod change;
+mod draft;
 mod view;
 mod wire;
 mod work;
 
 pub use change::{Ways, Wish};
+pub use draft::{DraftProperty, DraftRow, MappingDraft};
 pub use view::MappingView;
 pub(crate) use view::UNFIT;
 pub use work::Work;
@@ -309,6 +311,7 @@ fn republished(shared: &Shared, ontology: &Ontology, connection: &Connection) ->
         .iter()
         .map(|mapping| (mapping.remote_type.clone(), mapping.wanted()));
     next.wanted = wanted.collect();
+    next.held_to = mapping::held_to(&shared.mappings, &next.types);
     let ours = OurSide {
         sharing: &next,
         mappings: &shared.mappings,

@@ -16,7 +16,7 @@ use crate::daemon::Daemon;
 use crate::health;
 use crate::listeners::Listeners;
 use crate::reload::Reload;
-use crate::{admin_token, demo, init, lifecycle, logging};
+use crate::{admin_token, carry, demo, init, lifecycle, logging};
 
 mod backup;
 mod reach;
@@ -49,6 +49,15 @@ enum Command {
     Backup(BackupArgs),
     /// Make a data directory of a backup
     Restore(RestoreArgs),
+    /// What belongs to data relays and needs no daemon
+    #[command(subcommand)]
+    Relay(RelayCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum RelayCommand {
+    /// Carry bundles from an outbox to an inbox, as badly as asked: for demonstrations and tests
+    Carry(carry::CarryArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,6 +156,7 @@ impl Cli {
             }
             Command::Backup(args) => args.run(),
             Command::Restore(args) => args.run(),
+            Command::Relay(RelayCommand::Carry(args)) => args.run(),
         }
     }
 }
@@ -223,7 +233,7 @@ fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
     Ok(Config::load(file, variables, flags, &std::env::current_dir()?)?)
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use peerd_core::{Clock, EnrollmentId, Rng};
-use peerd_identity::{CERTIFICATE_FILE, Identity, KEY_FILE};
+use peerd_identity::{CERTIFICATE_FILE, Identity, KEY_FILE, SEALING_KEY_FILE, SealingKeys};
 
 use crate::config::{self, Config, RawConfig};
 use crate::{admin_token, files};
@@ -55,13 +55,13 @@ pub enum Error {
     },
 }
 
-/// Makes an enrollment in the directory: its identity, the token of its first admin, its configuration. Returns its id.
+/// Makes an enrollment in the directory: its identity and sealing key, the token of its first admin, its configuration. Returns its id.
 ///
 /// The directory is made if need be and becomes its owner's only. The configuration file is written last: where there
 /// is one, the rest is complete.
 pub fn init(dir: &Path, config: RawConfig, clock: &dyn Clock, rng: &dyn Rng) -> Result<EnrollmentId, Error> {
     let file = dir.join(config::FILE);
-    let parts = [CERTIFICATE_FILE, KEY_FILE, admin_token::FILE];
+    let parts = [CERTIFICATE_FILE, KEY_FILE, SEALING_KEY_FILE, admin_token::FILE];
     if exists(&file) {
         return Err(Error::Exists {
             dir: dir.to_owned(),
@@ -87,6 +87,7 @@ pub fn init(dir: &Path, config: RawConfig, clock: &dyn Clock, rng: &dyn Rng) -> 
     };
     make_private(dir).map_err(failed(dir))?;
     let identity = Identity::create(dir, clock.now())?;
+    SealingKeys::create(dir, &identity)?;
     admin_token::create(dir, rng).map_err(failed(&dir.join(admin_token::FILE)))?;
     files::create(&file, text.as_bytes()).map_err(failed(&file))?;
     Ok(identity.enrollment_id())

@@ -6,6 +6,7 @@
 
 pub mod admin_token;
 mod backup;
+mod carry;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -113,3 +113,24 @@ fn a_daemon_that_does_not_run_is_not_healthy() {
         1,
     );
 }
+
+#[test]
+fn a_carrier_brings_what_is_there_and_says_what_it_did() {
+    let dir = temp();
+    std::fs::create_dir(dir.path().join("out")).expect("made");
+    std::fs::write(dir.path().join("out/1.sealed"), "a bundle").expect("written");
+    let carry = |more: &str| {
+        peerd(
+            dir.path(),
+            &format!("relay carry --once --from out --to in {more}"),
+        )
+    };
+    let (said, _) = expect(&carry("--seed 7"), 0);
+    assert!(said.contains("found 1  delivered 1"), "{said}");
+    let arrived = std::fs::read(dir.path().join("in/1.sealed")).expect("there");
+    assert_eq!(arrived, b"a bundle");
+    assert!(!dir.path().join("out/1.sealed").exists());
+    for wrong in ["--loss 1.5", "--tear=-1", "--delay soon", "--watch"] {
+        expect(&carry(wrong), 2);
+    }
+}

@@ -39,9 +39,14 @@ mod generated {
             tonic::include_proto!("peerd.mpx.v1");
         }
     }
+    pub mod relay {
+        pub mod v1 {
+            tonic::include_proto!("peerd.relay.v1");
+        }
+    }
 }
 
-pub use generated::{admin, data, mpx, peering};
+pub use generated::{admin, data, mpx, peering, relay};
 
 /// The descriptors of what operators call, for reflection.
 pub const OPERATOR_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/operator.bin"));

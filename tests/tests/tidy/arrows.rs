@@ -22,6 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "peerd-api",
         &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
     ),
+    (
+        "peerd-relay",
+        &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
+    ),
     ("peerd-console", &["peerd-core", "peerd-node"]),
     ("peerctl", &["peerd-core", "peerd-wire"]),
     ("peerd", DAEMON),
@@ -37,6 +41,7 @@ const DAEMON: &[&str] = &[
     "peerd-store",
     "peerd-node",
     "peerd-mpx",
+    "peerd-relay",
     "peerd-api",
     "peerd-console",
 ];
@@ -49,6 +54,7 @@ const TESTS: &[&str] = &[
     "peerd-store",
     "peerd-node",
     "peerd-mpx",
+    "peerd-relay",
     "peerd-api",
     "peerd-console",
     "peerd",
@@ -75,6 +81,11 @@ const IN_TESTS: &[(&str, &str, &str)] = &[
         "peerd-api",
         "peerd-store",
         "its tests break a record and ask for it",
+    ),
+    (
+        "peerd-console",
+        "peerd-store",
+        "its tests look for what an upload left behind",
     ),
 ];
 
@@ -105,6 +116,7 @@ const CONFINED: &[(&str, &[&str], &str)] = &[
             "peerd-store",
             "peerd-node",
             "peerd-mpx",
+            "peerd-relay",
             "peerd-api",
             "peerd-console",
             "peerd",

@@ -63,6 +63,7 @@ rows! { artifact:
 rows! { enrollment:
     "GetEnrollment" => EnrollmentShow,
     "SetTitle" => EnrollmentSetTitle,
+    "RotateIdentity" => EnrollmentRotateIdentity,
     "GetStatus" => Status,
 }
 

@@ -63,6 +63,7 @@ fn share(of: &Ontology, types: &[(&str, bool, bool)]) -> Sharing {
         types: types.collect(),
         wanted: BTreeMap::new(),
         unfit: BTreeSet::new(),
+        held_to: BTreeMap::new(),
     }
 }
 
@@ -154,6 +155,29 @@ fn field_mapping(pairs: &[(&str, &str)], export: Lanes, import: Lanes) -> Result
         import,
         &BTreeMap::new(),
     )
+}
+
+#[test]
+fn a_draft_says_everything_that_is_wrong_and_about_which_property() {
+    let (ours, theirs) = (ours(), theirs());
+    let (local, remote) = (
+        ours.object_type("airport").unwrap(),
+        theirs.schema_of("field").unwrap(),
+    );
+    let pairs = [("alt", "label"), ("name", "nope")].map(|(here, there)| (name(here), name(there)));
+    let drafted = Mapping::draft(local, &remote, pairs, Lanes::BOTH, Lanes::BOTH, &BTreeMap::new());
+    let (_, problems) = drafted;
+    let about: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.property().map(ToString::to_string))
+        .collect();
+    let about: Vec<_> = about.iter().map(Option::as_deref).collect();
+    assert_eq!(about, [None, None, Some("alt"), None, Some("faa"), Some("name")]);
+    assert_eq!(
+        problems.first(),
+        Some(&MappingError::SourceBothWays),
+        "as one who saves it is told"
+    );
 }
 
 #[test]

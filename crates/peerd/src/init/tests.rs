@@ -37,7 +37,14 @@ fn an_enrollment_is_complete_and_its_owner_s_only() {
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
     assert_eq!(mode(&dir), 0o700);
     let names: Vec<_> = contents(&dir).into_keys().collect();
-    let expected = ["admin.token", "identity.crt", "identity.key", "peerd.toml"].map(|name| dir.join(name));
+    let expected = [
+        "admin.token",
+        "identity.crt",
+        "identity.key",
+        "peerd.toml",
+        "sealing.key",
+    ]
+    .map(|name| dir.join(name));
     assert_eq!(names, expected);
     for path in &names {
         assert_eq!(mode(path), 0o600, "{}", path.display());

@@ -114,6 +114,9 @@ impl BlobExporter {
             };
             let piece = read.split_to(read.len().min(PIECE_BYTES_MAX));
             let over = read.is_empty();
+            let (way, bytes) = ((ask.connection, Direction::Export), piece.len() as u64);
+            let rates = &self.node.progress.jobs.rates;
+            rates.moved(way, (0, bytes), self.node.now());
             room.send(Part {
                 number: ask.number,
                 piece,

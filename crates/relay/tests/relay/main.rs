@@ -1,0 +1,6 @@
+//! Tests of the data relay's formats and directories.
+#![cfg(test)]
+
+mod directories;
+mod samples;
+mod sealed;
