@@ -23,6 +23,7 @@ mod progress;
 mod purge;
 pub mod rates;
 mod stopped;
+mod tally;
 mod terms;
 mod touched;
 pub mod verify;
@@ -37,6 +38,7 @@ pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
 pub(crate) use position::{Sealer, end_epoch};
 pub use progress::{FeedProgress, Progress};
+pub use tally::{Count, Tally, Way};
 
 /// One type's stream on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

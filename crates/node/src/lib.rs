@@ -26,6 +26,7 @@ pub mod peer;
 pub mod policy;
 pub mod presence;
 mod principal;
+pub mod reading;
 mod restored;
 mod settings;
 pub mod sharing;

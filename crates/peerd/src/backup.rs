@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use peerd_core::authz::Token;
-use peerd_identity::{CERTIFICATE_FILE, KEY_FILE};
+use peerd_identity::SEALING_KEY_FILE;
 use peerd_store::backup::{Counts, Frame, Writer};
 use peerd_wire::admin::v1 as pb;
 use peerd_wire::admin::v1::backup_service_client::BackupServiceClient;
@@ -17,8 +17,39 @@ use tonic::metadata::{Ascii, MetadataValue};
 use crate::health::{self, Target};
 use crate::{admin_token, config, files};
 
-/// The files that are the enrollment. Only a directory's owner reads them, so they come from there and by no call.
-pub(crate) const IDENTITY_FILES: [&str; 3] = [KEY_FILE, CERTIFICATE_FILE, admin_token::FILE];
+/// Whether a file of a data directory is a part of the enrollment itself: an identity, the first or one that replaced it,
+/// the key that opens sealed bundles, or the token of the first admin. Only a directory's owner reads them, so they come
+/// from there and by no call.
+pub(crate) fn is_identity_file(name: &str) -> bool {
+    let identity = |rest: &str| {
+        let rest = rest.strip_suffix(".key").or_else(|| rest.strip_suffix(".crt"));
+        let number = rest.map(|rest| rest.strip_prefix('-'));
+        match (rest, number) {
+            (Some(""), _) => true,
+            (_, Some(Some(number))) => number
+                .parse::<u8>()
+                .is_ok_and(|number| number.to_string() == *number),
+            _ => false,
+        }
+    };
+    name == SEALING_KEY_FILE
+        || name == admin_token::FILE
+        || name.strip_prefix("identity").is_some_and(identity)
+}
+
+/// The files of the enrollment itself that are in a directory.
+pub(crate) fn identity_files(dir: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        if let Some(name) = entry?.file_name().to_str()
+            && is_identity_file(name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
 
 /// How long the daemon may be silent.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
@@ -88,21 +119,14 @@ pub(crate) async fn back_up(target: Target, wanted: Wanted) -> anyhow::Result<Co
 
 /// The configuration, which names secrets and holds none; and the identity, if it is asked for.
 fn add_files<W: std::io::Write>(writer: &mut Writer<W>, dir: &Path, identity: bool) -> anyhow::Result<()> {
-    let mut names = vec![config::FILE];
+    let mut names = vec![config::FILE.to_owned()];
     if identity {
-        names.extend(IDENTITY_FILES);
+        let found = identity_files(dir);
+        names.extend(found.with_context(|| format!("{} cannot be read", dir.display()))?);
     }
     for name in names {
-        let path = dir.join(name);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            // An operator may have removed it.
-            Err(error) if name == admin_token::FILE && error.kind() == std::io::ErrorKind::NotFound => {
-                continue;
-            }
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-        };
-        let name = name.to_owned();
+        let path = dir.join(&name);
+        let bytes = fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let bytes = bytes.into();
         writer.frame(&Frame::File { name, bytes })?;
     }
@@ -141,6 +165,37 @@ impl Progress {
     fn end(&self) {
         if self.shown > 0 {
             let _ = writeln!(std::io::stderr());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b118_the_files_of_an_enrollment_are_known_and_no_others() {
+        for name in [
+            "identity.key",
+            "identity.crt",
+            "identity-2.key",
+            "identity-17.crt",
+            "sealing.key",
+            "admin.token",
+        ] {
+            assert!(is_identity_file(name), "{name}");
+        }
+        for name in [
+            "identity",
+            "identity-.key",
+            "identity-02.key",
+            "identity-2",
+            "identity/../x.key",
+            "peerd.toml",
+            "run.json",
+            "",
+        ] {
+            assert!(!is_identity_file(name), "{name}");
         }
     }
 }

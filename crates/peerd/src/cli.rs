@@ -15,6 +15,7 @@ use crate::config::{self, Config, Format, Log, RawApi, RawConfig, RawEnrollment,
 use crate::daemon::Daemon;
 use crate::health;
 use crate::listeners::Listeners;
+use crate::reload::Reload;
 use crate::{admin_token, carry, demo, init, lifecycle, logging};
 
 mod backup;
@@ -137,10 +138,10 @@ impl Cli {
             Command::Init(args) => args.run(),
             Command::Run(args) => args.serve(),
             Command::Demo(DemoArgs { dir, exit }) => {
-                logging::start(&Log {
+                drop(logging::start(&Log {
                     format: Format::Human,
                     filter: "warn".to_owned(),
-                })?;
+                })?);
                 blocking(demo::run(dir, exit))
             }
             Command::Config(ConfigCommand::Check(args)) => {
@@ -195,24 +196,24 @@ impl ConfigArgs {
     /// Runs the daemon until it is told to stop.
     fn serve(self) -> anyhow::Result<()> {
         let config = self.load()?;
-        logging::start(&config.log)?;
+        let reload = Reload::new(logging::start(&config.log)?);
         blocking(async {
-            let signals = lifecycle::signals()?;
+            let (signals, hangups) = (lifecycle::signals()?, lifecycle::hangups()?);
             let listeners = Listeners::bind(&config).await?;
-            let daemon = Daemon::start(&config, listeners).await?;
+            let daemon = Daemon::start_reloadable(&config, listeners, reload).await?;
             daemon.announce();
-            lifecycle::until_stopped(daemon, signals).await
+            lifecycle::until_stopped(daemon, signals, hangups, || self.load()).await
         })
     }
 
-    fn load(self) -> anyhow::Result<Config> {
+    fn load(&self) -> anyhow::Result<Config> {
         let file = match (&self.config, &self.data_dir) {
             (Some(file), _) => file.clone(),
             (None, Some(dir)) => dir.join(config::FILE),
             (None, None) => anyhow::bail!("neither a data directory nor a configuration file is given"),
         };
         let flags = RawConfig {
-            data_dir: self.data_dir,
+            data_dir: self.data_dir.clone(),
             mpx: RawMpx {
                 listen: self.listen_mpx,
                 ..RawMpx::default()

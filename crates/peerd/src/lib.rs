@@ -19,6 +19,8 @@ pub mod init;
 pub mod lifecycle;
 pub mod listeners;
 pub mod logging;
+mod metrics;
+pub mod reload;
 pub mod restore;
 pub mod run_file;
 pub mod tasks;

@@ -17,9 +17,9 @@ use peerd_store::records::Restored;
 use peerd_store::{Blobs, Embedded, Entry, Record as _, Revision, record, verify_chain};
 use tokio::task::spawn_blocking;
 
-use crate::backup::IDENTITY_FILES;
+use crate::backup::{identity_files, is_identity_file};
 use crate::config::{self, Config, RawConfig};
-use crate::{admin_token, files, wire};
+use crate::{files, wire};
 
 /// Why a directory is not made of a backup, where scripts are told so by the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -169,7 +169,7 @@ fn write_file(at: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         return Ok(files::create(&at.join(name), raw.to_toml()?.as_bytes())?);
     }
     anyhow::ensure!(
-        IDENTITY_FILES.contains(&name),
+        is_identity_file(name),
         "the backup holds a file that does not belong there"
     );
     Ok(files::create(&at.join(name), bytes)?)
@@ -178,15 +178,13 @@ fn write_file(at: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
 /// The identity is there, and it is the one of the backup.
 fn identify(source: &Source, at: &Path, enrollment: EnrollmentId) -> anyhow::Result<()> {
     if let Some(dir) = &source.identity {
-        for name in IDENTITY_FILES {
-            match fs::read(dir.join(name)) {
-                Ok(bytes) => files::replace(&at.join(name), &bytes)?,
-                Err(_) if name == admin_token::FILE => {}
-                Err(error) => return Err(error).with_context(|| dir.join(name).display().to_string()),
-            }
+        let names = identity_files(dir).with_context(|| dir.display().to_string())?;
+        for name in names {
+            let bytes = fs::read(dir.join(&name)).with_context(|| dir.join(&name).display().to_string())?;
+            files::replace(&at.join(&name), &bytes)?;
         }
     }
-    if !at.join(peerd_identity::KEY_FILE).exists() {
+    if !at.join(peerd_identity::CERTIFICATE_FILE).exists() {
         return Err(Error::NoIdentity.into());
     }
     let identity = Identity::load(at)?.enrollment_id();

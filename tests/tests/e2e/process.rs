@@ -178,6 +178,11 @@ impl Enrollment {
         self.daemon.take()?.wait().expect("an end").code()
     }
 
+    /// Asks the daemon to read its configuration again.
+    pub(crate) fn hangup(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
     /// `kill -9` while somebody else still talks to the daemon.
     pub(crate) fn kill_now(&self) {
         self.signal(rustix::process::Signal::KILL);

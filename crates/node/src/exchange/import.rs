@@ -271,6 +271,7 @@ impl Node {
         }
         if advance.is_some() {
             self.progress.jobs.took(flow, items, taken, self.now());
+            self.progress.tally.took(items, taken.parked);
         }
         Ok(refusals)
     }
