@@ -4,3 +4,5 @@
 mod directories;
 mod samples;
 mod sealed;
+mod states;
+mod xml;
