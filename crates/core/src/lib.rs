@@ -13,6 +13,7 @@ pub mod backoff;
 pub mod code;
 pub mod content;
 pub mod id;
+pub mod lineage;
 pub mod link;
 pub mod mapping;
 pub mod name;

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{LinkCode, ProofKey};
+use crate::lineage::Lineage;
 use crate::name::{Name, Title};
 use crate::reason::Reason;
 use crate::signature::PublicKey;
@@ -44,22 +45,19 @@ pub struct Remote {
     /// Its identity certificate, DER: what the TLS verifier pins.
     #[serde(with = "serde_bytes")]
     pub certificate: Vec<u8>,
-    /// The keys that speak for it, newest last: one, or two while a rotation overlaps.
+    /// The key that speaks for it.
     pub keys: Vec<PublicKey>,
     /// What it calls itself.
     pub title: Option<Title>,
 }
 
 impl Remote {
-    /// The most keys that speak for an enrollment at once.
-    pub const KEYS_MAX: usize = 2;
-
-    /// A remote with its first key.
-    pub fn new(key: PublicKey, certificate: Vec<u8>, title: Option<Title>) -> Remote {
+    /// A remote as it shows itself at first.
+    pub fn new(lineage: &Lineage, certificate: Vec<u8>, title: Option<Title>) -> Remote {
         Remote {
-            enrollment: key.enrollment_id(),
+            enrollment: lineage.enrollment(),
             certificate,
-            keys: vec![key],
+            keys: vec![lineage.key().clone()],
             title,
         }
     }
@@ -69,21 +67,35 @@ impl Remote {
         self.keys.contains(key)
     }
 
-    /// Takes the next identity, which the caller has seen signed by one of [`Remote::keys`]. The oldest key beyond
-    /// the overlap is refused from then on.
-    pub fn rotate(&mut self, key: PublicKey, certificate: Vec<u8>) {
-        if !self.keys.contains(&key) {
-            self.keys.push(key);
-            let surplus = self.keys.len().saturating_sub(Remote::KEYS_MAX);
-            self.keys.drain(..surplus);
-            self.certificate = certificate;
+    /// What an identity is to this remote that proved to hold the last key of its lineage. The pinned key is followed
+    /// to the present one, over however many that were never met; from then on the earlier ones are refused.
+    pub fn meet(&self, lineage: &Lineage, certificate: &[u8]) -> Meeting {
+        if lineage.enrollment() != self.enrollment {
+            return Meeting::Stranger;
         }
+        if self.has_key(lineage.key()) {
+            return Meeting::Pinned;
+        }
+        if !self.keys.iter().any(|pinned| lineage.follows(pinned)) {
+            return Meeting::Stranger;
+        }
+        Meeting::Successor(Remote {
+            certificate: certificate.to_vec(),
+            keys: vec![lineage.key().clone()],
+            ..self.clone()
+        })
     }
+}
 
-    /// Ends the overlap of a rotation: only the newest key speaks for the remote.
-    pub fn retire_old_keys(&mut self) {
-        self.keys.drain(..self.keys.len().saturating_sub(1));
-    }
+/// What an identity is to a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// The one that is pinned.
+    Pinned,
+    /// The one that follows it: the remote as it is from now on.
+    Successor(Remote),
+    /// Another; an earlier key of the same enrollment, too.
+    Stranger,
 }
 
 /// How far a link has come, with the facts of it.
@@ -222,7 +234,7 @@ impl Link {
             kind: LinkKind::Mpx,
             direction: code.direction.mirrored(),
             remote: Some(Remote::new(
-                code.key.clone(),
+                &code.lineage,
                 code.certificate.clone(),
                 code.title.clone(),
             )),

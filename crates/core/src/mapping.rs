@@ -18,7 +18,7 @@ mod project;
 mod tests;
 mod translate;
 
-pub use flows::{Export, Flows, Import, OurSide, flows, unfit};
+pub use flows::{Export, Flows, Import, OurSide, flows, held_to, unfit};
 pub use project::Projection;
 pub use translate::{ItemRefusal, Translated, pass_plain, translate};
 
@@ -60,6 +60,9 @@ pub struct Sharing {
     /// not to be sent until it says so no more.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unfit: BTreeSet<ApiName>,
+    /// The lanes that go out of types whose mapping holds some back; of any other shared type, both.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_to: BTreeMap<ApiName, Lanes>,
 }
 
 impl Sharing {
@@ -71,11 +74,20 @@ impl Sharing {
         self.types.len() <= Sharing::TYPES_MAX
             && self.wanted.len() <= Sharing::TYPES_MAX
             && self.unfit.len() <= Sharing::TYPES_MAX
+            && self.held_to.len() <= Sharing::TYPES_MAX
             && self.types.iter().all(|(name, share)| name == share.schema.name())
             && self
                 .wanted
                 .values()
                 .all(|wanted| wanted.properties.len() <= ObjectType::PROPERTIES_MAX)
+    }
+
+    /// The lanes of one of its types that the side that speaks lets out.
+    pub fn offers(&self, name: &ApiName) -> Lanes {
+        match self.types.get(name) {
+            Some(share) if share.export => self.held_to.get(name).copied().unwrap_or(Lanes::BOTH),
+            _ => Lanes::default(),
+        }
     }
 }
 

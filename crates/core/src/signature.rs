@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use crate::EnrollmentId;
+use crate::lineage::{CannotHandOver, Lineage};
+use crate::{EnrollmentId, Time};
 
 /// What a signature is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,7 +17,7 @@ pub enum Purpose {
     InviteCode,
     /// A lifecycle message of a connection.
     Lifecycle,
-    /// The announcement of a new identity by the old one.
+    /// A key that names the one which follows it: see [`crate::lineage`].
     IdentityRotation,
     /// The header of a data relay's bundle.
     Bundle,
@@ -59,7 +60,7 @@ impl PublicKey {
         &self.0
     }
 
-    /// The id of the enrollment whose identity key this is.
+    /// The id of the enrollment whose first identity key this is: see [`Lineage::enrollment`].
     pub fn enrollment_id(&self) -> EnrollmentId {
         EnrollmentId::of_spki(&self.0)
     }
@@ -85,12 +86,37 @@ pub trait Signer: fmt::Debug + Send + Sync {
     fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<[u8; 64], CannotSign>;
 }
 
+/// This enrollment's own identity, which may be replaced while it is used.
+pub trait OwnIdentity: Signer {
+    /// Its keys up to the one that signs.
+    fn lineage(&self) -> Lineage;
+
+    /// The certificate of the key that signs, DER; it shows the lineage.
+    fn certificate(&self) -> Vec<u8>;
+
+    /// Makes a new key that the present one names, keeps it durably, and then signs with it and no other. If that fails,
+    /// the present one stays. Blocks.
+    fn rotate(&self, now: Time) -> Result<(), CannotRotate>;
+}
+
+/// Why the identity was not replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotRotate {
+    /// The present key does not name another.
+    #[error(transparent)]
+    CannotHandOver(#[from] CannotHandOver),
+    /// The new identity could not be made, kept or used.
+    #[error("the new identity could not be put in use")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
 /// Verifies signatures of any enrollment.
 pub trait Verifier: fmt::Debug + Send + Sync {
     /// Whether `signature` over the message was made for this purpose by the holder of `key`. An unreadable key or a
     /// signature of the wrong form is `false`.
     fn verify(&self, key: &PublicKey, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool;
 
-    /// Whether this DER certificate is a well-formed identity certificate of that key, signed by itself.
-    fn certifies(&self, key: &PublicKey, certificate: &[u8]) -> bool;
+    /// The lineage that this DER certificate shows, every signature in it verified, if it is a well-formed identity
+    /// certificate of that key, signed by itself.
+    fn lineage(&self, key: &PublicKey, certificate: &[u8]) -> Option<Lineage>;
 }

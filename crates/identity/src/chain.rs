@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peerd_core::lineage::Lineage;
 use peerd_core::signature::PublicKey;
 use peerd_core::{EnrollmentId, Time};
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
@@ -9,9 +10,10 @@ use webpki::aws_lc_rs::ECDSA_P256_SHA256;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::asn1_rs::Oid;
 use x509_parser::prelude::FromDer as _;
 
-use crate::{ExpectedIdentities, Refusal, key};
+use crate::{EcdsaVerifier, ExpectedIdentities, Refusal, key};
 
 /// The only signatures accepted, on certificates as in the handshake.
 pub(crate) static SIGNATURES: &[&dyn SignatureVerificationAlgorithm] = &[ECDSA_P256_SHA256];
@@ -35,8 +37,8 @@ pub(crate) enum Usage {
 /// A sound identity certificate. Its time was not checked.
 #[derive(Debug)]
 pub(crate) struct IdentityCertificate {
-    /// The identity key.
-    pub(crate) public_key: PublicKey,
+    /// The identity keys up to the present one, which the certificate is of.
+    pub(crate) lineage: Lineage,
     not_before: Time,
     not_after: Time,
 }
@@ -59,8 +61,12 @@ pub(crate) fn check(
         return Err(Refusal::NoChain);
     };
     let known = read_identity(identity)?;
-    let presented = known.public_key.enrollment_id();
-    if let Some(expected) = expected.filter(|expected| !expected.contains(presented)) {
+    let presented = known.lineage.enrollment();
+    let is_expected = |expected: &ExpectedIdentities| {
+        let mut keys = known.lineage.keys();
+        keys.any(|key| expected.contains(key.enrollment_id()))
+    };
+    if let Some(expected) = expected.filter(|expected| !is_expected(expected)) {
         return Err(Refusal::WrongIdentity {
             expected: expected.clone(),
             presented,
@@ -72,7 +78,11 @@ pub(crate) fn check(
     Ok(presented)
 }
 
-/// Reads an identity certificate: self-signed, may issue leaf certificates and no further issuers, P-256.
+/// The extension with what came before the present key. The arc is that of numbers nobody has to register.
+pub(crate) const HANDOVERS: &[u64] = &[2, 25, 7_815_632_009_178_345_217];
+
+/// Reads an identity certificate: self-signed, may issue leaf certificates and no further issuers, P-256, and if its key
+/// is not the enrollment's first, with the signatures that lead to it.
 pub(crate) fn read_identity(der: &CertificateDer<'_>) -> Result<IdentityCertificate, Refusal> {
     let x509 = parse(der)?;
     let certificate = EndEntityCert::try_from(der).map_err(|_| Refusal::Malformed)?;
@@ -96,10 +106,21 @@ pub(crate) fn read_identity(der: &CertificateDer<'_>) -> Result<IdentityCertific
         return Err(Refusal::NotAnIdentity);
     }
     Ok(IdentityCertificate {
-        public_key: PublicKey::from_spki(spki),
+        lineage: lineage(&x509, PublicKey::from_spki(spki))?,
         not_before: time_of_seconds(x509.validity().not_before.timestamp()),
         not_after: time_of_seconds(x509.validity().not_after.timestamp()),
     })
+}
+
+fn lineage(x509: &X509Certificate<'_>, key: PublicKey) -> Result<Lineage, Refusal> {
+    let oid = Oid::from(HANDOVERS).map_err(|_| Refusal::Malformed)?;
+    let found = x509.get_extension_unique(&oid).map_err(|_| Refusal::Malformed)?;
+    let Some(extension) = found else {
+        return Ok(Lineage::first(key));
+    };
+    let handovers = Lineage::decode(extension.value).filter(|handovers| !handovers.is_empty());
+    let handovers = handovers.ok_or(Refusal::Malformed)?;
+    Lineage::verified(handovers, key, &EcdsaVerifier).ok_or(Refusal::NotHandedOver)
 }
 
 impl IdentityCertificate {

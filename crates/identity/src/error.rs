@@ -32,7 +32,7 @@ pub enum Error {
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What was tried: `read`, `written`.
+        /// What was tried: `read`, `written`, `removed`.
         action: &'static str,
         /// Why not.
         source: io::Error,

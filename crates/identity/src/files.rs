@@ -42,6 +42,18 @@ pub(crate) fn write_new(dir: &Path, name: &str, content: &[u8]) -> Result<(), Er
     })
 }
 
+/// Removes a file if it is there, durably.
+pub(crate) fn remove(dir: &Path, name: &str) -> Result<(), Error> {
+    let path = dir.join(name);
+    match std::fs::remove_file(&path) {
+        Ok(()) => File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|source| failed(&path, "removed", source)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(failed(&path, "removed", source)),
+    }
+}
+
 /// Reads a whole small file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(std::mem::take(&mut *read_open(path, &open(path)?)?))

@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair,
     KeyPair as _, UnparsedPublicKey,
 };
+use peerd_core::lineage::Lineage;
 use peerd_core::signature::{PublicKey, Purpose, Verifier};
 
 /// What a DER `SubjectPublicKeyInfo` of an uncompressed P-256 point starts with; the 64 bytes of the point follow.
@@ -98,9 +99,9 @@ impl Verifier for EcdsaVerifier {
             .is_ok()
     }
 
-    fn certifies(&self, key: &PublicKey, certificate: &[u8]) -> bool {
-        let read = crate::chain::read_identity(&certificate.into());
-        read.is_ok_and(|identity| identity.public_key == *key)
+    fn lineage(&self, key: &PublicKey, certificate: &[u8]) -> Option<Lineage> {
+        let read = crate::chain::read_identity(&certificate.into()).ok()?;
+        (read.lineage.key() == key).then_some(read.lineage)
     }
 }
 

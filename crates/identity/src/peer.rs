@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use peerd_core::signature::PublicKey;
+use peerd_core::lineage::Lineage;
 use peerd_core::{EnrollmentId, Fingerprint};
 use rustls_pki_types::CertificateDer;
 
 use crate::{Refusal, chain};
 
-/// The enrollments a dialer accepts as the one it wants. Usually one; two while a peer changes its identity.
+/// Whom a dialer accepts as the one it wants: the ids of the keys that are pinned for it. An identity that follows one of
+/// them is accepted as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedIdentities(BTreeSet<EnrollmentId>);
 
 impl ExpectedIdentities {
-    /// Whether this enrollment is among them. An empty set contains nobody.
+    /// Whether this id is among them. An empty set contains nobody.
     pub fn contains(&self, enrollment: EnrollmentId) -> bool {
         self.0.contains(&enrollment)
     }
@@ -45,19 +46,19 @@ impl fmt::Display for ExpectedIdentities {
 /// The identity that a peer proved in a handshake: it holds this key. Nothing is said about who that is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
-    public_key: PublicKey,
+    lineage: Lineage,
     certificate: CertificateDer<'static>,
 }
 
 impl Presented {
-    /// The id that follows from the key.
+    /// The enrollment's id.
     pub fn enrollment_id(&self) -> EnrollmentId {
-        self.public_key.enrollment_id()
+        self.lineage.enrollment()
     }
 
-    /// The identity key.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+    /// The identity keys up to the one it holds.
+    pub fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     /// The identity certificate, DER.
@@ -70,8 +71,8 @@ impl Presented {
         Fingerprint::of(&self.certificate)
     }
 
-    /// Asks `is_pinned` whether a complete link pins this enrollment; the answer decides what the peer is to us. Two ids may
-    /// be pinned for one peer. If the answer cannot be found out, the caller must not call this but end the connection.
+    /// Asks `is_pinned` whether a complete link pins this enrollment; the answer decides what the peer is to us. If the
+    /// answer cannot be found out, the caller must not call this but end the connection.
     pub fn identify(self, is_pinned: impl FnOnce(EnrollmentId) -> bool) -> PeerIdentity {
         if is_pinned(self.enrollment_id()) {
             PeerIdentity::Known(Pinned(self))
@@ -90,7 +91,7 @@ pub fn presented(peer_certificates: &[CertificateDer<'_>]) -> Result<Presented, 
         return Err(Refusal::NoChain);
     };
     Ok(Presented {
-        public_key: chain::read_identity(certificate)?.public_key,
+        lineage: chain::read_identity(certificate)?.lineage,
         certificate: certificate.clone().into_owned(),
     })
 }

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// The second certificate is not a self-signed certificate that may issue leaf certificates.
     #[error("the peer's second certificate is not an identity certificate")]
     NotAnIdentity,
+    /// The identity certificate names earlier keys that did not lead to its own.
+    #[error("the peer's identity certificate names earlier keys that did not hand over to it")]
+    NotHandedOver,
     /// The leaf certificate is not signed by the identity that came with it.
     #[error("the peer's leaf certificate was not issued by its identity")]
     NotIssuedByIdentity,

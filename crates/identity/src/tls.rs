@@ -18,7 +18,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, DnsName, ServerName, UnixTime};
 
 use crate::chain::{self, SIGNATURES, Usage};
-use crate::{Error, ExpectedIdentities, LiveLeaf};
+use crate::{Error, ExpectedIdentities, LiveIdentity};
 
 /// The only application protocol: gRPC's.
 const ALPN: &[u8] = b"h2";
@@ -31,7 +31,7 @@ static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
 /// The configuration of the accepting side. It lets in every peer with a sound identity of its own, known or not: who it is
 /// and what it may do is asked after the handshake, see [`presented`](crate::presented). A client without certificates
 /// is refused always.
-pub fn server_config(leaf: Arc<LiveLeaf>, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, Error> {
+pub fn server_config(leaf: Arc<LiveIdentity>, clock: Arc<dyn Clock>) -> Result<Arc<ServerConfig>, Error> {
     let mut config = ServerConfig::builder_with_details(provider(), Arc::new(ClockTime(clock)))
         .with_protocol_versions(&[&TLS13])
         .map_err(Error::Tls)?
@@ -48,7 +48,7 @@ pub fn server_config(leaf: Arc<LiveLeaf>, clock: Arc<dyn Clock>) -> Result<Arc<S
 /// The configuration for dialling one peer. The handshake succeeds only with an identity that is expected, whatever name or
 /// address was dialled.
 pub fn client_config(
-    leaf: Arc<LiveLeaf>,
+    leaf: Arc<LiveIdentity>,
     expected: impl Into<ExpectedIdentities>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<ClientConfig>, Error> {

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use peerd_core::code::ProofKey;
+use peerd_core::signature::OwnIdentity as _;
 use peerd_core::{Clock, EnrollmentId, LinkId, Secret, Time};
 use peerd_identity::{
-    ExpectedIdentities, Identity, KEY_FILE, LiveLeaf, PeerIdentity, Presented, Refusal, channel_binding,
+    ExpectedIdentities, Identity, KEY_FILE, LiveIdentity, PeerIdentity, Presented, Refusal, channel_binding,
     client_config, presented, refusal_of, server_config, server_name,
 };
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SanType};
@@ -47,7 +48,7 @@ struct Site {
     dir: tempfile::TempDir,
     clock: Arc<MovedClock>,
     identity: Arc<Identity>,
-    leaf: Arc<LiveLeaf>,
+    leaf: Arc<LiveIdentity>,
 }
 
 impl Site {
@@ -61,7 +62,7 @@ impl Site {
         Site {
             dir,
             clock: Arc::new(MovedClock(AtomicI64::new(now.as_micros()))),
-            leaf: Arc::new(LiveLeaf::new(Arc::clone(&identity), now).unwrap()),
+            leaf: Arc::new(LiveIdentity::new(Arc::clone(&identity), now).unwrap()),
             identity,
         }
     }
@@ -193,7 +194,7 @@ async fn both_ends_know_each_other_over_tls_1_3_with_a_post_quantum_exchange() {
     assert_eq!(peer_of_server(&server).enrollment_id(), b.id());
     let seen = peer_of_client(&client);
     assert_eq!(seen.enrollment_id(), a.id());
-    assert_eq!(seen.public_key(), a.identity.public_key());
+    assert_eq!(seen.lineage().key(), a.identity.public_key());
     assert_eq!(seen.identity_certificate_der(), a.identity.certificate_der());
     assert_eq!(seen.fingerprint(), a.identity.fingerprint());
 
@@ -411,17 +412,32 @@ async fn b018_two_pinned_peers_cannot_vouch_for_each_other() {
 }
 
 #[tokio::test]
-async fn b025_while_a_peer_changes_its_identity_old_and_new_are_both_expected() {
-    let (old, new, other, me) = (Site::new(), Site::new(), Site::new(), Site::new());
-    let either = || me.client([old.id(), new.id()].into_iter().collect::<ExpectedIdentities>());
-    for site in [&old, &new] {
-        let (server, client) = handshake(site.server(), either()).await;
-        assert!(server.is_ok() && client.is_ok());
+async fn b025_an_identity_that_the_pinned_one_named_is_accepted_and_nobody_else() {
+    let (a, other, me) = (Site::new(), Site::new(), Site::new());
+    let first = a.leaf.identity();
+    let earlier = Arc::new(LiveIdentity::new(Arc::clone(&first), NOW).unwrap());
+    for replaced in 1..=2 {
+        a.leaf.rotate(NOW).unwrap();
+        let (server, client) = handshake(a.server(), me.client(a.id())).await;
+        let seen = peer_of_client(&client.unwrap());
+        assert!(server.is_ok());
+        assert_eq!(
+            (seen.enrollment_id(), seen.lineage().handovers().len()),
+            (a.id(), replaced)
+        );
+        assert!(seen.lineage().follows(first.public_key()));
     }
-    let refusal = refused_by_client(either(), other.server()).await;
+    // Who knows the new one does not take the earlier one for it.
+    let newest = a.leaf.lineage().key().enrollment_id();
+    let (server, client) = handshake(a.server(), me.client(newest)).await;
+    assert!(server.is_ok() && client.is_ok());
+    let earlier = server_config(earlier, a.clock.clone()).unwrap();
+    let refusal = refused_by_client(me.client(newest), earlier).await;
+    assert!(matches!(refusal, Refusal::WrongIdentity { .. }));
+    let refusal = refused_by_client(me.client(a.id()), other.server()).await;
     assert!(matches!(refusal, Refusal::WrongIdentity { .. }));
     let nobody = me.client(ExpectedIdentities::from_iter([]));
-    let refusal = refused_by_client(nobody, old.server()).await;
+    let refusal = refused_by_client(nobody, a.server()).await;
     assert!(matches!(refusal, Refusal::WrongIdentity { .. }));
 }
 

@@ -114,8 +114,12 @@ async fn handshake(shared: &Shared, arrival: Arrival, acceptor: TlsAcceptor) -> 
     } = arrival;
     shared.node().admit_source(source).await?;
     tcp.set_nodelay(true).map_err(broken)?;
+    let (renewed, close) = (
+        shared.node().identity_changes(),
+        shared.runtime.hard.child_token(),
+    );
     let tls = acceptor.accept(tcp).await.map_err(broken)?;
-    let conn = Conn::of(tls.get_ref().1, source, shared.runtime.hard.child_token())?;
+    let conn = Conn::of(tls.get_ref().1, source, close, renewed)?;
     drop(turn);
     Ok(Guarded::new(
         tls,

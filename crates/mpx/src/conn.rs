@@ -13,6 +13,7 @@ use peerd_node::peer::Presented;
 use rustls::ConnectionCommon;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
@@ -33,15 +34,18 @@ pub(crate) struct Conn {
     pub(crate) close: CancellationToken,
     /// Cancelled when its session ends: the streams beside it end at once.
     pub(crate) over: CancellationToken,
+    /// Marked changed when this side showed an identity in the handshake that it has no longer.
+    pub(crate) renewed: watch::Receiver<u64>,
     carries_session: Arc<AtomicBool>,
 }
 
 impl Conn {
-    /// The connection whose handshake has finished.
+    /// The connection whose handshake has finished. It began after `renewed` was subscribed to.
     pub(crate) fn of<Side>(
         tls: &ConnectionCommon<Side>,
         from: std::net::IpAddr,
         close: CancellationToken,
+        renewed: watch::Receiver<u64>,
     ) -> Result<Conn, Error> {
         let unknown = || Error::of(Reason::IdentityMismatch);
         if tls.alpn_protocol() != Some(ALPN) {
@@ -56,12 +60,13 @@ impl Conn {
             .map_err(|error| Error::of(Reason::Internal).because(error))?;
         Ok(Conn {
             presented: Presented {
-                key: identity.public_key().clone(),
+                lineage: identity.lineage().clone(),
                 certificate: identity.identity_certificate_der().to_vec(),
                 from,
             },
             binding,
             over: close.child_token(),
+            renewed,
             close,
             carries_session: Arc::default(),
         })

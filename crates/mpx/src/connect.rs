@@ -168,11 +168,15 @@ async fn handshake(shared: &Shared, remote: &Remote, place: Place) -> Result<Dia
         .map_err(|error| unreachable(at, "the connection was lost").because(error))?;
     let internal = |error: peerd_identity::Error| Error::of(Reason::Internal).because(error);
     let name = peerd_identity::server_name(remote.enrollment).map_err(internal)?;
+    let (renewed, close) = (
+        shared.node().identity_changes(),
+        shared.runtime.hard.child_token(),
+    );
     let tls = TlsConnector::from(config(shared, remote)?)
         .connect(name, tcp)
         .await
         .map_err(|error| refused(at, error))?;
-    let conn = Conn::of(tls.get_ref().1, place.ip, shared.runtime.hard.child_token())?;
+    let conn = Conn::of(tls.get_ref().1, place.ip, close, renewed)?;
     let guarded = Guarded::new(tls, conn.clone(), shared.limits().session_timeout, None);
     let channel = channel(guarded)
         .await

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use peerd_core::{Clock, Reason};
-use peerd_identity::LiveLeaf;
+use peerd_identity::LiveIdentity;
 use peerd_node::{Error, Node};
 use peerd_wire::mpx::v1::mpx_service_server::MpxServiceServer;
 use tokio::net::TcpListener;
@@ -36,7 +36,7 @@ pub struct Runtime {
     /// The rules.
     pub node: Arc<Node>,
     /// The certificate in use.
-    pub leaf: Arc<LiveLeaf>,
+    pub leaf: Arc<LiveIdentity>,
     /// The time certificates are checked by.
     pub clock: Arc<dyn Clock>,
     /// How much and how long.

@@ -109,7 +109,7 @@ impl Session {
     /// Runs to the end and says why it ended. The side that dialled has sent its hello already.
     pub(crate) async fn run(self, mut ends: Line) -> Refusal {
         let (node, soft) = (Arc::clone(self.shared.node()), self.shared.runtime.soft.clone());
-        let over = self.conn.over.clone();
+        let (over, mut renewed) = (self.conn.over.clone(), self.conn.renewed.clone());
         let opening = async {
             let features = self.meet(&mut ends).await?;
             let (link, them) = (self.peer.link(), self.peer.enrollment());
@@ -145,6 +145,7 @@ impl Session {
         let refusal = tokio::select! {
             biased;
             () = soft.cancelled() => stopping(),
+            Ok(()) = renewed.changed() => again(),
             () = entry.replaced.cancelled() => Refusal::new(Reason::LinkExists, "a newer session took over"),
             refusal = self.live(ends, questions) => refusal,
         };
@@ -305,6 +306,14 @@ fn failure(refusal: &Refusal, at: Time) -> Failure {
 
 fn stopping() -> Refusal {
     Refusal::new(Reason::ShuttingDown, "the daemon is stopping")
+}
+
+/// The next session shows the other side who this side is now.
+fn again() -> Refusal {
+    Refusal::new(
+        Reason::PeerUnreachable,
+        "this side has a new identity: the session begins anew",
+    )
 }
 
 fn lost() -> Refusal {

@@ -145,7 +145,8 @@ impl Node {
             .ok_or_else(|| Error::not_found("space"))?;
         let code = InviteCode {
             connection: connection.id,
-            key: self.public_key().clone(),
+            originator: self.enrollment_id(),
+            key: self.public_key(),
             title,
             space: space.name.clone(),
             recipient: connection.remote,
@@ -155,7 +156,7 @@ impl Node {
             issued_at: self.now(),
             expires_at,
         };
-        let text = code.issue(&*self.signer);
+        let text = code.issue(&*self.identity);
         let text = text.map_err(|error| Error::new(error.reason(), error.to_string()))?;
         Ok(text.expose().to_owned())
     }
@@ -192,7 +193,7 @@ impl Node {
         let link = self.link_for(code).await?;
         let existing = self.store.find::<Connection>(code.connection.as_bytes()).await?;
         let permit = self
-            .permit_peering(caller.into(), &link, code.originator(), code.flow.mirrored())
+            .permit_peering(caller.into(), &link, code.originator, code.flow.mirrored())
             .await?;
         let approval = Approval {
             local: self.enrollment_id(),

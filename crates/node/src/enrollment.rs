@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Caller, Error, Node, audit};
 
+mod rotate;
+
 /// What the enrollment calls itself to others.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PlatformTitle {
@@ -116,7 +118,7 @@ impl Node {
             id: self.enrollment_id(),
             name: self.settings.name.clone(),
             title: self.title().await?,
-            fingerprint: Fingerprint::of(&self.certificate),
+            fingerprint: self.fingerprint(),
             addresses: self.settings.addresses.clone(),
         })
     }

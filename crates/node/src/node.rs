@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use peerd_core::policy::PolicySet;
-use peerd_core::signature::{PublicKey, Signer, Verifier};
+use peerd_core::signature::{OwnIdentity, PublicKey, Verifier};
 use peerd_core::{Clock, EnrollmentId, Rng, Secret, Time};
 use peerd_store::{Batch, Blobs, Store};
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -38,12 +38,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance, fit for secrets.
     pub rng: Arc<dyn Rng>,
-    /// The identity key.
-    pub signer: Arc<dyn Signer>,
+    /// Who this enrollment is.
+    pub identity: Arc<dyn OwnIdentity>,
     /// Checks of other enrollments' signatures.
     pub verifier: Arc<dyn Verifier>,
-    /// The identity certificate, DER: what link codes carry.
-    pub certificate: Vec<u8>,
 }
 
 /// An enrollment at work: every use-case of operators and peers is a method of it.
@@ -54,7 +52,11 @@ pub struct Node {
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
-    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) identity: Arc<dyn OwnIdentity>,
+    /// Counts replacements of the identity.
+    pub(crate) identity_changes: watch::Sender<u64>,
+    /// Held while the identity is replaced.
+    pub(crate) rotating: Mutex<()>,
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) settings: Settings,
     /// The policies as they are stored, ready to decide. Unreadable policies are a set that denies all.
@@ -76,9 +78,7 @@ pub struct Node {
     pub(crate) refused_messages: AtomicU64,
     /// One permit for each stream of object changes that may run.
     pub(crate) watches: Arc<Semaphore>,
-    pub(crate) certificate: Vec<u8>,
-    key: PublicKey,
-    /// What follows from the key: asked about every object.
+    /// What follows from the first identity key: asked about every object.
     enrollment: EnrollmentId,
 }
 
@@ -90,17 +90,18 @@ impl Node {
             blobs,
             clock,
             rng,
-            signer,
+            identity,
             verifier,
-            certificate,
         } = ports;
-        let key = signer.public_key();
         let node = Node {
             store,
             blobs,
             clock,
             rng,
-            signer,
+            enrollment: identity.lineage().enrollment(),
+            identity,
+            identity_changes: watch::Sender::new(0),
+            rotating: Mutex::default(),
             verifier,
             settings,
             policies: ArcSwap::from_pointee(PolicySet::unreadable()),
@@ -114,11 +115,9 @@ impl Node {
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
-            certificate,
-            enrollment: key.enrollment_id(),
-            key,
         };
         node.reload_policies().await;
+        node.note_identity_at_start().await?;
         Ok(Arc::new(node))
     }
 
@@ -127,9 +126,9 @@ impl Node {
         self.enrollment
     }
 
-    /// The public identity key.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.key
+    /// The public identity key that signs now.
+    pub fn public_key(&self) -> PublicKey {
+        self.identity.public_key()
     }
 
     /// What the operator set in the configuration.

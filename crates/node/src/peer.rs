@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use peerd_core::address::Host;
 use peerd_core::audit::{Actor, Fact};
-use peerd_core::link::{Attempt, Link};
+use peerd_core::lineage::Lineage;
+use peerd_core::link::{Attempt, Link, Meeting, Remote};
 use peerd_core::policy::{Accept, Decision, Denial, Dial, Permit, Target};
-use peerd_core::signature::PublicKey;
 use peerd_core::{EnrollmentId, Fingerprint, LinkId, Reason};
 use peerd_store::records::NameKind;
-use peerd_store::{Batch, Records as _};
+use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
-use crate::{Error, Node};
+use crate::{Error, Node, audit};
 
 /// The other side of a link, proven by its certificate. Only [`Node::recognise`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Peer {
 /// An identity that showed a valid certificate chain and proved to hold its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presented {
-    /// Its identity key.
-    pub key: PublicKey,
+    /// Its identity keys; it holds the last.
+    pub lineage: Lineage,
     /// Its identity certificate, DER.
     pub certificate: Vec<u8>,
     /// Where it came from.
@@ -46,7 +46,7 @@ pub struct Presented {
 impl Presented {
     /// The enrollment whose identity this is.
     pub fn enrollment(&self) -> EnrollmentId {
-        self.key.enrollment_id()
+        self.lineage.enrollment()
     }
 
     /// This identity's attempt, refused for this reason.
@@ -71,22 +71,52 @@ pub enum Recognised {
 }
 
 impl Node {
-    /// Who this identity is. A lookup that fails is an error, never a stranger.
+    /// Who this identity is. A lookup that fails is an error, never a stranger. An identity that follows the pinned one is
+    /// pinned in its place.
     pub async fn recognise(&self, presented: &Presented) -> Result<Recognised, Error> {
-        Ok(match self.link_to(presented.enrollment()).await? {
-            Some(link)
-                if link
-                    .remote
-                    .as_ref()
-                    .is_some_and(|remote| remote.has_key(&presented.key)) =>
-            {
-                Recognised::Peer(Peer {
-                    link: link.id,
-                    enrollment: presented.enrollment(),
-                })
-            }
-            _ => Recognised::Stranger,
-        })
+        self.retrying(|| self.recognise_once(presented)).await
+    }
+
+    async fn recognise_once(&self, presented: &Presented) -> Result<Recognised, Error> {
+        let Some(link) = self.link_to(presented.enrollment()).await? else {
+            return Ok(Recognised::Stranger);
+        };
+        let Some(found) = self.store.find::<Link>(link.id.as_bytes()).await? else {
+            return Ok(Recognised::Stranger);
+        };
+        let remote = found.record.remote.as_ref();
+        let meeting = remote.map(|remote| remote.meet(&presented.lineage, &presented.certificate));
+        match meeting {
+            Some(Meeting::Pinned) => {}
+            Some(Meeting::Successor(next)) => self.follow(found, next).await?,
+            Some(Meeting::Stranger) | None => return Ok(Recognised::Stranger),
+        }
+        Ok(Recognised::Peer(Peer {
+            link: link.id,
+            enrollment: presented.enrollment(),
+        }))
+    }
+
+    /// Pins the identity that followed. No operator is asked: the one that is pinned named it.
+    async fn follow(&self, found: Found<Link>, next: Remote) -> Result<(), Error> {
+        let (link, now) = (found.record.id, self.now());
+        let actor = Actor::Peer(next.enrollment);
+        let fact = Fact::new(now, actor, "replace identity").on(link);
+        let earlier = found.record.remote.as_ref();
+        let earlier = earlier.map(|remote| Fingerprint::of(&remote.certificate).to_string());
+        let fact = fact.detail("earlier", earlier.unwrap_or_default());
+        let fact = fact.detail("fingerprint", Fingerprint::of(&next.certificate));
+        let mut batch = Batch::new();
+        audit::record(&mut batch, &fact)?;
+        let followed = Link {
+            remote: Some(next),
+            changed_at: now,
+            ..found.record
+        };
+        batch.replace(&followed, found.revision)?;
+        self.commit(batch).await?;
+        tracing::info!(%link, "the other side has a new identity, named by the one before it");
+        Ok(())
     }
 
     /// The peer at the far end of a link that this side dialled: its identity was pinned for the handshake.
@@ -148,7 +178,7 @@ impl Node {
             .detail("missing", error.told())
             .denied(error.reason());
         let mut batch = Batch::new();
-        crate::audit::record(&mut batch, &fact)?;
+        audit::record(&mut batch, &fact)?;
         self.commit(batch).await
     }
 

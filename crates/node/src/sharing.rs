@@ -303,6 +303,7 @@ fn republished(shared: &Shared, ontology: &Ontology, connection: &Connection) ->
         .iter()
         .map(|mapping| (mapping.remote_type.clone(), mapping.wanted()));
     next.wanted = wanted.collect();
+    next.held_to = mapping::held_to(&shared.mappings, &next.types);
     let ours = OurSide {
         sharing: &next,
         mappings: &shared.mappings,

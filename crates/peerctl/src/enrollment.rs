@@ -20,6 +20,8 @@ pub(crate) enum Command {
         /// The title: 1 to 120 characters
         title: String,
     },
+    /// Replaces the identity key; the enrollment id stays, and peers follow by themselves
+    RotateIdentity,
 }
 
 /// An enrollment as its own operators see it.
@@ -54,6 +56,13 @@ impl Command {
                 let request = pb::GetEnrollmentRequest {};
                 app.client
                     .call(app.client.enrollment().get_enrollment(request))
+                    .await?
+                    .enrollment
+            }
+            Command::RotateIdentity => {
+                let request = pb::RotateIdentityRequest {};
+                app.client
+                    .call(app.client.enrollment().rotate_identity(request))
                     .await?
                     .enrollment
             }

@@ -79,6 +79,13 @@ impl EnrollmentService for Enrollment {
         Err(status(Refusal::new(reason, "refused")))
     }
 
+    async fn rotate_identity(
+        &self,
+        _: Request<admin::RotateIdentityRequest>,
+    ) -> Result<Response<admin::RotateIdentityResponse>, Status> {
+        Err(status(Refusal::new(Reason::Internal, "refused")))
+    }
+
     async fn get_status(
         &self,
         _: Request<admin::GetStatusRequest>,

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use peerd_api::{About, ApiServer};
 use peerd_console::Setup;
 use peerd_core::{Clock, Time};
-use peerd_identity::{EcdsaVerifier, LiveLeaf, OsRng};
+use peerd_identity::{EcdsaVerifier, LiveIdentity, OsRng};
 use peerd_mpx::{Mpx, Runtime};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
@@ -103,15 +103,14 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         listeners,
         tasks,
     } = parts;
-    let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
+    let leaf = Arc::new(LiveIdentity::new(identity, clock.now())?);
     let stands_on = Ports {
         store,
         blobs: open_blobs(&config.blobs).await?,
         clock: Arc::clone(&clock),
         rng: Arc::new(OsRng),
-        signer: Arc::clone(&identity) as Arc<_>,
+        identity: Arc::clone(&leaf) as Arc<_>,
         verifier: Arc::new(EcdsaVerifier),
-        certificate: identity.certificate_der().to_vec(),
     };
     let node = Node::open(stands_on, settings(config, listeners.mpx.local_addr()?)).await?;
     first_start(config, &node).await?;
@@ -178,7 +177,7 @@ fn background(
     tasks: &Tasks,
     node: &Arc<Node>,
     clock: &Arc<dyn Clock>,
-    leaf: Arc<LiveLeaf>,
+    leaf: Arc<LiveIdentity>,
     leaf_expires_at: watch::Sender<Time>,
 ) {
     let policies = Arc::clone(node);
@@ -228,12 +227,13 @@ fn background(
 }
 
 /// Issues a new leaf certificate when the one in use is half over. Live streams keep the one they began with.
-fn renew_leaf(leaf: &LiveLeaf, now: Time, expires_at: &watch::Sender<Time>) -> anyhow::Result<()> {
+fn renew_leaf(leaf: &LiveIdentity, now: Time, expires_at: &watch::Sender<Time>) -> anyhow::Result<()> {
     if leaf.renew_due(now) <= now {
         leaf.renew(now)?;
-        expires_at.send_replace(leaf.expires_at());
         tracing::info!(expires = %leaf.expires_at(), "leaf certificate renewed");
     }
+    // A replaced identity came with a leaf of its own.
+    expires_at.send_if_modified(|known| std::mem::replace(known, leaf.expires_at()) != leaf.expires_at());
     Ok(())
 }
 

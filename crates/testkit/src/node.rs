@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use peerd_core::{Clock, Rng};
-use peerd_identity::{EcdsaVerifier, Identity};
+use peerd_identity::{EcdsaVerifier, Identity, LiveIdentity};
 use peerd_node::{Node, Ports, Settings};
 use peerd_store::{Blobs, Memory, MemoryBlobs, Store};
+use tempfile::TempDir;
 
 use crate::{Room, Scarce, SeededRng, TestClock};
 
@@ -23,7 +24,9 @@ pub struct TestNode {
     /// Its disk.
     pub room: Room,
     /// Its identity.
-    pub identity: Arc<Identity>,
+    pub identity: Arc<LiveIdentity>,
+    /// Where the identity is kept.
+    dir: Arc<TempDir>,
     settings: Settings,
 }
 
@@ -42,24 +45,25 @@ impl TestNode {
     /// When the identity cannot be made.
     pub async fn with(name: &str, clock: Arc<TestClock>, store: Memory) -> TestNode {
         let dir = tempfile::tempdir().expect("a directory");
-        let identity = Identity::create(dir.path(), clock.now()).expect("an identity");
+        let identity = Arc::new(Identity::create(dir.path(), clock.now()).expect("an identity"));
+        let identity = Arc::new(LiveIdentity::new(identity, clock.now()).expect("a leaf"));
         let settings = Settings {
             name: name.to_owned(),
             addresses: vec![format!("{name}.example:7443")],
             ..Settings::default()
         };
         let blobs = MemoryBlobs::new(Arc::clone(&clock) as Arc<_>);
-        TestNode::open(Arc::new(identity), clock, (store, blobs), settings).await
+        TestNode::open((identity, Arc::new(dir)), clock, (store, blobs), settings).await
     }
 
     /// The same enrollment after a restart: same identity, same records, nothing else kept.
     pub async fn restarted(self) -> TestNode {
         let kept = (self.store.reopen(), self.blobs);
-        TestNode::open(self.identity, self.clock, kept, self.settings).await
+        TestNode::open((self.identity, self.dir), self.clock, kept, self.settings).await
     }
 
     async fn open(
-        identity: Arc<Identity>,
+        (identity, dir): (Arc<LiveIdentity>, Arc<TempDir>),
         clock: Arc<TestClock>,
         (store, blobs): (Memory, MemoryBlobs),
         settings: Settings,
@@ -75,9 +79,8 @@ impl TestNode {
             blobs: Arc::new(blobs.clone()) as Arc<dyn Blobs>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
-            signer: Arc::clone(&identity) as Arc<_>,
+            identity: Arc::clone(&identity) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
-            certificate: identity.certificate_der().to_vec(),
         };
         let node = Node::open(ports, settings.clone()).await.expect("a node");
         TestNode {
@@ -87,6 +90,7 @@ impl TestNode {
             blobs,
             room,
             identity,
+            dir,
             settings,
         }
     }

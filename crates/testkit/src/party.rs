@@ -10,6 +10,7 @@ use peerd_core::authz::{Role, Token};
 use peerd_core::link::{Link, Stage};
 use peerd_core::peering::Connection;
 use peerd_core::policy::{Enrollments, Rule, Side, Standing};
+use peerd_core::signature::OwnIdentity as _;
 use peerd_core::{ConnectionId, EnrollmentId};
 use peerd_node::peer::Presented;
 use peerd_node::policy::PolicyDecision;
@@ -120,8 +121,8 @@ impl Party {
     /// What it shows in a TLS handshake.
     pub fn presented(&self) -> Presented {
         Presented {
-            key: self.node().public_key().clone(),
-            certificate: self.kit().identity.certificate_der().to_vec(),
+            lineage: self.kit().identity.lineage(),
+            certificate: self.kit().identity.certificate(),
             from: self.ip,
         }
     }

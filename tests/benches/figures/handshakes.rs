@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use peerd::clock::SystemClock;
 use peerd_core::Clock;
-use peerd_identity::{Identity, LiveLeaf};
+use peerd_identity::{Identity, LiveIdentity};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -117,7 +117,7 @@ fn mutual() -> anyhow::Result<Ends> {
     let leaf = || {
         let dir = tempfile::tempdir()?;
         let identity = Arc::new(Identity::create(dir.path(), clock.now())?);
-        anyhow::Ok(Arc::new(LiveLeaf::new(identity, clock.now())?))
+        anyhow::Ok(Arc::new(LiveIdentity::new(identity, clock.now())?))
     };
     let (here, there) = (leaf()?, leaf()?);
     let expected = here.identity().enrollment_id();

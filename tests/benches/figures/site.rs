@@ -7,7 +7,7 @@ use peerd::clock::SystemClock;
 use peerd_core::authz::Token;
 use peerd_core::policy::{Enrollments, Rule};
 use peerd_core::{Clock, Rng as _};
-use peerd_identity::{EcdsaVerifier, Identity, LiveLeaf, OsRng};
+use peerd_identity::{EcdsaVerifier, Identity, LiveIdentity, OsRng};
 use peerd_mpx::{Limits, Mpx, Runtime};
 use peerd_node::{Caller, Node, Ports, Settings};
 use peerd_store::{Memory, MemoryBlobs};
@@ -30,15 +30,14 @@ impl Site {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let dir = tempfile::tempdir()?;
         let identity = Arc::new(Identity::create(dir.path(), clock.now())?);
-        let leaf = Arc::new(LiveLeaf::new(Arc::clone(&identity), clock.now())?);
+        let leaf = Arc::new(LiveIdentity::new(identity, clock.now())?);
         let ports = Ports {
             store: Arc::new(Memory::new()),
             blobs: Arc::new(MemoryBlobs::new(Arc::clone(&clock))),
             clock: Arc::clone(&clock),
             rng: Arc::new(OsRng),
-            signer: Arc::clone(&identity) as Arc<_>,
+            identity: Arc::clone(&leaf) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
-            certificate: identity.certificate_der().to_vec(),
         };
         let settings = Settings {
             addresses,

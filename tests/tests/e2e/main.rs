@@ -8,6 +8,7 @@ mod chance;
 mod connections;
 mod damage;
 mod faults;
+mod identity;
 mod input;
 mod kills;
 mod links;

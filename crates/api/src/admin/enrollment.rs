@@ -36,6 +36,17 @@ impl EnrollmentService for Api {
         }))
     }
 
+    async fn rotate_identity(
+        &self,
+        request: Request<pb::RotateIdentityRequest>,
+    ) -> Result<Response<pb::RotateIdentityResponse>, Status> {
+        let (caller, pb::RotateIdentityRequest {}) = opened(request)?;
+        let enrollment = self.node.rotate_identity(&caller).await.map_err(told)?;
+        Ok(Response::new(pb::RotateIdentityResponse {
+            enrollment: Some(view::enrollment(enrollment, &self.about)),
+        }))
+    }
+
     async fn get_status(
         &self,
         request: Request<pb::GetStatusRequest>,

@@ -58,6 +58,7 @@ rows! { artifact:
 rows! { enrollment:
     "GetEnrollment" => EnrollmentShow,
     "SetTitle" => EnrollmentSetTitle,
+    "RotateIdentity" => EnrollmentRotateIdentity,
     "GetStatus" => Status,
 }
 

@@ -90,7 +90,7 @@ impl ConnectionService for Api {
         let code = inspected.code;
         Ok(Response::new(pb::InspectInviteResponse {
             connection_id: code.connection.to_string(),
-            enrollment_id: code.originator().to_string(),
+            enrollment_id: code.originator.to_string(),
             title: code.title.to_string(),
             fingerprint: inspected.fingerprint.map(|it| it.to_string()).unwrap_or_default(),
             space: code.space.to_string(),

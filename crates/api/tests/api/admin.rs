@@ -72,6 +72,32 @@ async fn an_enrollment_is_shown_with_what_the_daemon_knows() {
 }
 
 #[tokio::test]
+async fn b025_a_replaced_identity_keeps_the_id_and_is_audited() {
+    Served::run(Limits::default(), async |served| {
+        let mut client = EnrollmentServiceClient::new(served.as_admin());
+        let before = client.get_enrollment(pb::GetEnrollmentRequest {}).await.unwrap();
+        let before = before.into_inner().enrollment.unwrap();
+        let after = client
+            .rotate_identity(pb::RotateIdentityRequest {})
+            .await
+            .unwrap();
+        let after = after.into_inner().enrollment.unwrap();
+        assert_eq!(after.enrollment_id, before.enrollment_id);
+        assert_ne!(after.identity_fingerprint, before.identity_fingerprint);
+        let shown = client.get_enrollment(pb::GetEnrollmentRequest {}).await.unwrap();
+        assert_eq!(shown.into_inner().enrollment, Some(after.clone()));
+        for more in 2..=16 {
+            let again = client.rotate_identity(pb::RotateIdentityRequest {}).await;
+            assert!(again.is_ok(), "{more}");
+        }
+        let often = client.rotate_identity(pb::RotateIdentityRequest {}).await;
+        let refused = often.unwrap_err();
+        assert!(refused.message().contains("16 times"), "{refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_policy_is_proposed_shown_checked_and_revoked() {
     Served::run(Limits::default(), async |served| {
         let mut client = PolicyServiceClient::new(served.as_admin());

@@ -148,13 +148,13 @@ async fn details(visit: &Visit, error: Option<&Error>) -> Result<Markup, Error> 
 }
 
 fn is_ours(visit: &Visit, code: &InviteCode) -> bool {
-    code.originator() == visit.enrollment.id
+    code.originator == visit.enrollment.id
 }
 
 fn asked(visit: &Visit, inspection: &Inspection) -> Markup {
     let code = &inspection.code;
     facts(vec![
-        ("Who", html! { (code.title) " " (id(code.originator())) }),
+        ("Who", html! { (code.title) " " (id(code.originator)) }),
         (
             "Fingerprint",
             if let Some(fingerprint) = &inspection.fingerprint {
@@ -175,7 +175,7 @@ fn asked(visit: &Visit, inspection: &Inspection) -> Markup {
 type WithRemedy<'a> = (&'a Problem, Option<(String, &'static str)>);
 
 async fn remedies<'a>(visit: &Visit, inspection: &'a Inspection) -> Result<Vec<WithRemedy<'a>>, Error> {
-    let originator = inspection.code.originator();
+    let originator = inspection.code.originator;
     let (links, _) = visit.node().list_links(&visit.caller, None, 1_000).await?;
     let link = links
         .iter()

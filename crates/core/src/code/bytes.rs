@@ -109,6 +109,11 @@ impl<'a> Reader<'a> {
         self.parsed(max, field).map(Some)
     }
 
+    /// Whether there is nothing more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The body ends here.
     pub(super) fn end(self) -> Result<(), CodeError> {
         if self.0.is_empty() {

@@ -20,7 +20,9 @@ const MARKINGS_MAX: usize = 64;
 pub struct InviteCode {
     /// The connection it opens, the same on both sides.
     pub connection: ConnectionId,
-    /// The originator's identity key. Its hash is the originator's id.
+    /// The originator. That the key speaks for it is for the link to it to say.
+    pub originator: EnrollmentId,
+    /// The originator's identity key, which signed the code.
     pub key: PublicKey,
     /// The originator's platform title.
     pub title: Title,
@@ -41,11 +43,6 @@ pub struct InviteCode {
 }
 
 impl InviteCode {
-    /// The enrollment that asks.
-    pub fn originator(&self) -> EnrollmentId {
-        self.key.enrollment_id()
-    }
-
     /// Signs the code and makes it a text.
     pub fn issue(&self, signer: &dyn Signer) -> Result<CodeText, IssueError> {
         if signer.public_key() != self.key {
@@ -72,7 +69,7 @@ impl InviteCode {
     /// Why this code could not be used by enrollment `own` at `now`; empty when it could.
     pub fn inspect(&self, own: EnrollmentId, now: Time) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.originator() == own {
+        if self.originator == own {
             let message = "this enrollment made the code itself; give it to the other side";
             problems.push(Problem::new(Reason::CodeOwn, message));
         } else if self.recipient != own {
@@ -93,7 +90,7 @@ impl InviteCode {
         if self.security.markings.len() > MARKINGS_MAX {
             return Err("markings");
         }
-        if self.recipient == self.originator() {
+        if self.recipient == self.originator {
             return Err("recipient");
         }
         if self.expires_at <= self.issued_at {
@@ -119,6 +116,10 @@ impl InviteCode {
         out.array(self.secret.expose());
         out.long(self.issued_at.as_micros());
         out.long(self.expires_at.as_micros());
+        // An enrollment with its first key is named by it.
+        if self.originator != self.key.enrollment_id() {
+            out.array(self.originator.as_bytes());
+        }
         Ok(out.into_bytes())
     }
 
@@ -141,9 +142,15 @@ impl InviteCode {
         let secret = Secret::from_bytes(body.array("secret")?);
         let issued_at = Time::from_micros(body.long("issued_at")?);
         let expires_at = Time::from_micros(body.long("expires_at")?);
+        let originator = if body.is_empty() {
+            key.enrollment_id()
+        } else {
+            EnrollmentId::from_bytes(body.array("originator")?)
+        };
         body.end()?;
         Ok(InviteCode {
             connection,
+            originator,
             key,
             title,
             space,

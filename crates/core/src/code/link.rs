@@ -2,6 +2,7 @@
 
 use super::bytes::{Reader, TooLong, Writer};
 use super::{CodeError, CodeText, IssueError, Kind, Problem, envelope};
+use crate::lineage::Lineage;
 use crate::link::{Address, Direction};
 use crate::name::Title;
 use crate::reason::Reason;
@@ -17,10 +18,9 @@ const TITLE_BYTES_MAX: usize = Title::MAX * 4;
 pub struct LinkCode {
     /// The issuer's link, which the code completes.
     pub link: LinkId,
-    /// The issuer's identity key. Its hash is the issuer's id, so a code cannot claim another's.
-    pub key: PublicKey,
-    /// The issuer's self-signed identity certificate, DER, at most 4 KiB. That it is of `key` is checked where
-    /// certificates are parsed, before it is pinned.
+    /// The issuer's identity keys, as its certificate proves them; the last signed the code.
+    pub lineage: Lineage,
+    /// The issuer's self-signed identity certificate, DER, at most 4 KiB.
     pub certificate: Vec<u8>,
     /// The issuer's platform title, if it has set one.
     pub title: Option<Title>,
@@ -39,12 +39,12 @@ pub struct LinkCode {
 impl LinkCode {
     /// The issuer.
     pub fn enrollment(&self) -> EnrollmentId {
-        self.key.enrollment_id()
+        self.lineage.enrollment()
     }
 
     /// Signs the code and makes it a text.
     pub fn issue(&self, signer: &dyn Signer) -> Result<CodeText, IssueError> {
-        if signer.public_key() != self.key {
+        if signer.public_key() != *self.lineage.key() {
             return Err(IssueError::Content { field: "key" });
         }
         if self.direction.they_may_dial() && self.addresses.is_empty() {
@@ -60,7 +60,7 @@ impl LinkCode {
     /// Reads a text that should be a link code. Whether it can be used now is [`LinkCode::inspect`]'s question.
     pub fn read(text: &str, verifier: &dyn Verifier) -> Result<LinkCode, CodeError> {
         let opened = envelope::open(Kind::Link, text, verifier)?;
-        let code = LinkCode::from_body(opened.key, &opened.body)?;
+        let code = LinkCode::from_body(&opened.key, &opened.body, verifier)?;
         code.check().map_err(|field| CodeError::Content { field })?;
         // What reads back differently was not written by this format: one code, one text.
         match code.body() {
@@ -120,10 +120,13 @@ impl LinkCode {
         Ok(out.into_bytes())
     }
 
-    fn from_body(key: PublicKey, body: &[u8]) -> Result<LinkCode, CodeError> {
+    fn from_body(key: &PublicKey, body: &[u8], verifier: &dyn Verifier) -> Result<LinkCode, CodeError> {
         let mut body = Reader::new(body);
         let link = LinkId::from_bytes(body.array("link")?);
-        let certificate = body.string(CERTIFICATE_MAX, "certificate")?.to_vec();
+        let field = "certificate";
+        let certificate = body.string(CERTIFICATE_MAX, field)?.to_vec();
+        let lineage = verifier.lineage(key, &certificate);
+        let lineage = lineage.ok_or(CodeError::Content { field })?;
         let title = body.optional(TITLE_BYTES_MAX, "title")?;
         let count = usize::from(body.byte("addresses")?);
         if count > Address::COUNT_MAX {
@@ -144,7 +147,7 @@ impl LinkCode {
         body.end()?;
         Ok(LinkCode {
             link,
-            key,
+            lineage,
             certificate,
             title,
             addresses,

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
+use crate::lineage::Lineage;
 use crate::link::Direction;
 use crate::peering::{DataTypes, Flow};
 use crate::security::Security;
@@ -53,16 +54,16 @@ impl Verifier for Ecdsa {
             .is_ok()
     }
 
-    /// Codes carry certificates; whether they are any is asked above `core`.
-    fn certifies(&self, _: &PublicKey, _: &[u8]) -> bool {
-        false
+    /// Codes carry certificates; what they are is asked above `core`.
+    fn lineage(&self, key: &PublicKey, _: &[u8]) -> Option<Lineage> {
+        Some(Lineage::first(key.clone()))
     }
 }
 
 fn link_code(key: &Key) -> LinkCode {
     LinkCode {
         link: LinkId::from_bytes([1; 16]),
-        key: key.public_key(),
+        lineage: Lineage::first(key.public_key()),
         certificate: vec![0x30; 40],
         title: Some("Königs Hospital".parse().expect("a title")),
         addresses: ["peer.example:7443", "192.0.2.7:443", "[2001:db8::1]:65535"]
@@ -78,6 +79,7 @@ fn link_code(key: &Key) -> LinkCode {
 fn invite_code(key: &Key) -> InviteCode {
     InviteCode {
         connection: ConnectionId::from_bytes([2; 16]),
+        originator: key.public_key().enrollment_id(),
         key: key.public_key(),
         title: "North".parse().expect("a title"),
         space: "flights".parse().expect("a name"),
@@ -270,12 +272,19 @@ fn a_signed_body_that_is_not_canonical_or_out_of_bounds_is_refused() {
     }
     let [_, (_, text)] = both();
     let opened = envelope::open(Kind::Invite, &text, &Ecdsa).expect("opens");
-    let mut trailing = opened.body.to_vec();
-    trailing.push(0);
-    assert_eq!(
-        read(Kind::Invite, &sealed(Kind::Invite, &trailing)),
-        Err(CodeError::Content { field: "length" })
-    );
+    // What follows may be the id of an originator whose key is not its first, and nothing else.
+    let own = key.public_key().enrollment_id();
+    for (more, field) in [
+        (&[0][..], "originator"),
+        (&[1; 33], "length"),
+        (own.as_bytes(), "encoding"),
+    ] {
+        let trailing = [&opened.body, more].concat();
+        assert_eq!(
+            read(Kind::Invite, &sealed(Kind::Invite, &trailing)),
+            Err(CodeError::Content { field })
+        );
+    }
     // Markings in another order say the same, but are another text.
     let swapped: Vec<u8> = {
         let body = &opened.body;
@@ -338,7 +347,7 @@ fn what_a_code_could_not_carry_is_not_issued() {
     };
     assert_eq!(invite(|code| code.flow = Flow::NONE), fails("data types"));
     assert_eq!(
-        invite(|code| code.recipient = code.originator()),
+        invite(|code| code.recipient = code.originator),
         fails("recipient")
     );
     assert_eq!(invite(|code| code.expires_at = Time::EPOCH), fails("expires_at"));

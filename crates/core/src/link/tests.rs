@@ -4,6 +4,7 @@ mod knocks;
 use super::*;
 use crate::Secret;
 use crate::code::Proof;
+use crate::signature::{CannotSign, Purpose, Signer};
 
 const NOW: Time = Time::from_micros(1_700_000_000_000_000);
 const LATER: Time = Time::from_micros(1_700_001_000_000_000);
@@ -21,7 +22,7 @@ fn key(n: u8) -> PublicKey {
 }
 
 fn remote(n: u8) -> Remote {
-    Remote::new(key(n), vec![n; 8], None)
+    Remote::new(&Lineage::first(key(n)), vec![n; 8], None)
 }
 
 fn link_id(n: u8) -> LinkId {
@@ -32,7 +33,7 @@ fn link_id(n: u8) -> LinkId {
 fn code(direction: Direction) -> LinkCode {
     LinkCode {
         link: link_id(1),
-        key: key(1),
+        lineage: Lineage::first(key(1)),
         certificate: vec![1; 8],
         title: None,
         addresses: vec![address("one.example:7443")],
@@ -187,26 +188,63 @@ fn b117_a_removed_link_stays_removed() {
     assert!(invited().merged_into(link_id(1), NOW).is_err(), "not into itself");
 }
 
+/// A signer whose signatures nobody looks at here.
+#[derive(Debug)]
+struct Pen;
+
+impl Signer for Pen {
+    fn public_key(&self) -> PublicKey {
+        key(1)
+    }
+
+    fn sign(&self, _: Purpose, _: &[u8]) -> Result<[u8; 64], CannotSign> {
+        Ok([0; 64])
+    }
+}
+
+fn line(keys: &[u8]) -> Lineage {
+    let (first, rest) = keys.split_first().expect("a key");
+    let lineage = Lineage::first(key(*first));
+    rest.iter().fold(lineage, |line, next| {
+        line.handed_to(key(*next), &Pen).expect("one more")
+    })
+}
+
 #[test]
-fn b025_after_a_rotation_the_overlap_knows_both_keys_and_then_only_the_new_one() {
-    let mut remote = remote(1);
-    let id = remote.enrollment;
-    remote.rotate(key(2), vec![2]);
-    assert!(remote.has_key(&key(1)) && remote.has_key(&key(2)));
-    remote.rotate(key(3), vec![3]);
-    assert!(
-        !remote.has_key(&key(1)),
-        "no more than {} at once",
-        Remote::KEYS_MAX
-    );
-    remote.rotate(key(2), vec![9]);
+fn b025_an_identity_is_followed_to_its_present_key_and_the_earlier_ones_are_refused_from_then_on() {
+    let one = remote(1);
+    assert_eq!(one.meet(&line(&[1]), &[1]), Meeting::Pinned);
+    // Away for one replacement or for several: the end is the same.
+    for keys in [&[1, 2][..], &[1, 2, 3, 4]] {
+        let last = keys[keys.len() - 1];
+        let Meeting::Successor(next) = one.meet(&line(keys), &[last]) else {
+            panic!("{keys:?} is not followed");
+        };
+        assert_eq!((next.enrollment, &next.keys), (one.enrollment, &vec![key(last)]));
+        assert_eq!(next.certificate, [last]);
+        assert_eq!(next.meet(&line(keys), &[last]), Meeting::Pinned);
+        assert_eq!(next.meet(&line(&[1]), &[1]), Meeting::Stranger);
+    }
+}
+
+#[test]
+fn b026_of_two_replacements_the_one_that_was_not_used_works_no_longer() {
+    let Meeting::Successor(next) = remote(1).meet(&line(&[1, 3]), &[3]) else {
+        panic!("it is not followed");
+    };
+    // The first key had named 2 as well, before 3 was put in use.
+    assert_eq!(next.meet(&line(&[1, 2]), &[2]), Meeting::Stranger);
+    assert_eq!(next.meet(&line(&[1, 2, 4]), &[4]), Meeting::Stranger);
+}
+
+#[test]
+fn b017_another_enrollments_line_is_a_strangers() {
+    assert_eq!(remote(1).meet(&line(&[2]), &[2]), Meeting::Stranger);
     assert_eq!(
-        remote.certificate,
-        [3],
-        "an announcement that comes again changes nothing"
+        remote(2).meet(&line(&[1, 2]), &[2]),
+        Meeting::Stranger,
+        "its key, in another's line"
     );
-    remote.retire_old_keys();
-    assert_eq!((remote.keys, remote.enrollment), (vec![key(3)], id));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Mapping, MappingError, Sharing, common};
+use super::{Mapping, MappingError, Sharing, TypeShare, common};
 use crate::artifact;
 use crate::object::Lanes;
 use crate::ontology::{ApiName, Ontology, PropertyId};
@@ -108,8 +108,19 @@ pub fn unfit(ours: OurSide<'_>, theirs: &Sharing) -> BTreeSet<ApiName> {
         .collect()
 }
 
+/// The lanes that mappings leave to types that would go out on both: what the other side is told of it.
+pub fn held_to(mappings: &[Mapping], types: &BTreeMap<ApiName, TypeShare>) -> BTreeMap<ApiName, Lanes> {
+    let held = |name: &ApiName| {
+        let chosen = mappings.iter().find(|mapping| mapping.local_type == *name)?;
+        (chosen.export != Lanes::BOTH).then(|| (name.clone(), chosen.export))
+    };
+    let exported = types.iter().filter(|(_, share)| share.export);
+    exported.filter_map(|(name, _)| held(name)).collect()
+}
+
 fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<Import>, MappingError> {
-    let Some(share) = theirs.types.get(name).filter(|share| share.export) else {
+    let offered = theirs.offers(name);
+    let Some(share) = theirs.types.get(name).filter(|_| offered.any()) else {
         return Ok(None);
     };
     let here = |name: &ApiName| {
@@ -148,6 +159,6 @@ fn import(ours: OurSide<'_>, theirs: &Sharing, name: &ApiName) -> Result<Option<
     } else {
         return Ok(None);
     };
-    let lanes = mapping.import.and(lanes_of(name));
+    let lanes = mapping.import.and(offered).and(lanes_of(name));
     Ok(lanes.any().then_some(Import { lanes, mapping }))
 }

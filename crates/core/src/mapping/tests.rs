@@ -63,6 +63,7 @@ fn share(of: &Ontology, types: &[(&str, bool, bool)]) -> Sharing {
         types: types.collect(),
         wanted: BTreeMap::new(),
         unfit: BTreeSet::new(),
+        held_to: BTreeMap::new(),
     }
 }
 

@@ -106,7 +106,7 @@ impl Connection {
     ) -> Result<Step, Refused> {
         let event = "approve";
         usable(invite, approval.local, existing, event, now)?;
-        if permit.connection_peer() != invite.originator() {
+        if permit.connection_peer() != invite.originator {
             return Err(refused_new(event, Reason::IdentityMismatch));
         }
         let security = approval.security.unwrap_or_else(|| invite.security.clone());
@@ -237,7 +237,7 @@ fn asked(invite: &InviteCode, local: EnrollmentId, link: LinkId, stage: Stage, n
         role: Role::Importer,
         link,
         local,
-        remote: invite.originator(),
+        remote: invite.originator,
         space: None,
         remote_space: Some(invite.space.clone()),
         ours: flow,

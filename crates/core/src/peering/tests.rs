@@ -72,7 +72,7 @@ fn flow() -> Flow {
 }
 
 fn originator() -> EnrollmentId {
-    invite().originator()
+    invite().originator
 }
 
 fn importer() -> EnrollmentId {
@@ -82,6 +82,7 @@ fn importer() -> EnrollmentId {
 fn invite() -> InviteCode {
     InviteCode {
         connection: ConnectionId::from_bytes([1; 16]),
+        originator: EnrollmentId::of_spki(b"the originator's key"),
         key: PublicKey::from_spki(b"the originator's key"),
         title: "North".parse().expect("a title"),
         space: name("flights"),

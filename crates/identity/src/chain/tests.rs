@@ -66,8 +66,31 @@ fn refused(edit_identity: Edit, edit_leaf: Edit) -> Refusal {
 #[test]
 fn a_sound_chain_is_accepted_for_both_sides() {
     let sound = chain(|_| {}, |_| {});
-    let id = read_identity(&sound[1]).unwrap().public_key.enrollment_id();
+    let id = read_identity(&sound[1]).unwrap().lineage.enrollment();
     assert_eq!(check_both(&sound), [Ok(id), Ok(id)]);
+}
+
+/// What an identity certificate of a fresh key shows that claims these handovers.
+fn claiming(handovers: Vec<u8>) -> Result<Lineage, Refusal> {
+    let mut params = identity_params(|_| {});
+    let extension = CustomExtension::from_oid_content(HANDOVERS, handovers);
+    params.custom_extensions.push(extension);
+    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+    read_identity(&certificate.into()).map(|read| read.lineage)
+}
+
+#[test]
+fn b028_an_identity_that_only_claims_to_follow_another_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = crate::Identity::create(dir.path(), NOW).unwrap();
+    let second = first.successor(NOW).unwrap().identity;
+    let read = read_identity(second.certificate_der()).unwrap();
+    assert_eq!(read.lineage.enrollment(), first.enrollment_id());
+    // The way to the second key, in the certificate of another.
+    assert_eq!(claiming(second.lineage().encode()), Err(Refusal::NotHandedOver));
+    for garbage in [Vec::new(), vec![0; 3], vec![7; 2_000]] {
+        assert_eq!(claiming(garbage), Err(Refusal::Malformed));
+    }
 }
 
 #[test]

@@ -85,6 +85,50 @@ fn an_identity_or_a_part_of_one_is_never_overwritten() {
 }
 
 #[test]
+fn a_successor_takes_the_place_of_an_identity_and_the_earlier_key_is_gone() {
+    let (dir, first) = created();
+    let has = |name: &str| dir.path().join(name).exists();
+    let second = first.successor(NOW).unwrap();
+    assert!(
+        has(KEY_FILE) && !has("identity-2.key"),
+        "nothing is written before it is kept"
+    );
+    let second = second.keep().unwrap();
+    assert!(!has(KEY_FILE) && has(CERTIFICATE_FILE) && has("identity-2.key"));
+    // Who still has the first cannot put another in its place.
+    let late = first.successor(NOW).unwrap().keep();
+    assert!(matches!(late, Err(Error::Exists { .. })));
+    let third = second.successor(NOW).unwrap().keep().unwrap();
+    let loaded = Identity::load(dir.path()).unwrap();
+    assert_eq!(loaded.lineage(), third.lineage());
+    assert_eq!(loaded.enrollment_id(), first.enrollment_id());
+    assert_ne!(loaded.fingerprint(), first.fingerprint());
+    assert!(matches!(
+        Identity::create(dir.path(), NOW),
+        Err(Error::Exists { .. })
+    ));
+    set_permissions(dir.path().join("identity-3.key"), Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(
+        Identity::load(dir.path()),
+        Err(Error::KeyExposed { .. })
+    ));
+}
+
+#[test]
+fn b026_what_an_interrupted_replacement_left_is_replaced_and_an_earlier_key_removed() {
+    let (dir, first) = created();
+    // It ended between the certificate and the key: the first is still the one.
+    write(dir.path().join("identity-2.crt"), "half").unwrap();
+    assert_eq!(Identity::load(dir.path()).unwrap().lineage(), first.lineage());
+    let old_key = read(dir.path().join(KEY_FILE)).unwrap();
+    let second = first.successor(NOW).unwrap().keep().unwrap();
+    // It ended before the earlier key was removed.
+    files::write_new(dir.path(), KEY_FILE, &old_key).unwrap();
+    assert_eq!(Identity::load(dir.path()).unwrap().lineage(), second.lineage());
+    assert!(!dir.path().join(KEY_FILE).exists());
+}
+
+#[test]
 fn a_file_that_appears_meanwhile_is_not_overwritten_either() {
     let dir = tempfile::tempdir().unwrap();
     files::write_new(dir.path(), "a", b"first").unwrap();

@@ -36,7 +36,7 @@ async fn with_peer(plan: Plan) -> (Site, Arc<Identity>) {
     let (site, peer) = linked_by(Direction::IngressOnly, plan, Plan::default()).await;
     let ground = peer.stop().await;
     gone(&site).await;
-    (site, ground.identity)
+    (site, ground.identity.identity())
 }
 
 async fn gone(site: &Site) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::Stream;
 use hyper_util::rt::TokioIo;
 use peerd_core::{Clock as _, Reason};
-use peerd_identity::{Identity, LiveLeaf};
+use peerd_identity::{Identity, LiveIdentity};
 use peerd_wire::frame::{self, Frame, Hello};
 use peerd_wire::mpx::v1::mpx_service_client::MpxServiceClient;
 use peerd_wire::mpx::v1::{ControlRequest, ControlResponse};
@@ -28,7 +28,7 @@ pub(crate) fn stranger(site: &Site) -> Arc<Identity> {
 /// A finished handshake with the site.
 pub(crate) async fn tls(site: &Site, identity: &Arc<Identity>) -> TlsStream<TcpStream> {
     let now = site.ground.clock.now();
-    let leaf = Arc::new(LiveLeaf::new(Arc::clone(identity), now).unwrap());
+    let leaf = Arc::new(LiveIdentity::new(Arc::clone(identity), now).unwrap());
     let clock = Arc::clone(&site.ground.clock);
     let config = peerd_identity::client_config(leaf, site.node.enrollment_id(), clock).unwrap();
     let tcp = TcpStream::connect(site.address()).await.unwrap();

@@ -12,7 +12,7 @@ use peerd_core::peering::{DataTypes, Flow};
 use peerd_core::policy::{Enrollments, Policy, Proposal, Rule};
 use peerd_core::security::Security;
 use peerd_core::{Clock, LinkId, PolicyId, PrincipalId, Rng, SpaceId, Time};
-use peerd_identity::{EcdsaVerifier, Identity, LiveLeaf};
+use peerd_identity::{EcdsaVerifier, Identity, LiveIdentity};
 use peerd_mpx::{Limits, Mpx, Runtime};
 use peerd_node::connection::Ask;
 use peerd_node::link::LinkView;
@@ -72,7 +72,9 @@ impl Default for Plan {
 
 /// What survives a stop.
 pub(crate) struct Ground {
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) identity: Arc<LiveIdentity>,
+    /// Where the identity is kept.
+    pub(crate) dir: Arc<tempfile::TempDir>,
     pub(crate) store: Memory,
     pub(crate) blobs: MemoryBlobs,
     pub(crate) clock: Arc<TestClock>,
@@ -111,7 +113,8 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         let identity = Arc::new(Identity::create(dir.path(), clock.now()).unwrap());
         let ground = Ground {
-            identity,
+            identity: Arc::new(LiveIdentity::new(identity, clock.now()).unwrap()),
+            dir: Arc::new(dir),
             store: Memory::new(),
             blobs: MemoryBlobs::new(Arc::clone(&clock) as Arc<_>),
             clock,
@@ -141,18 +144,16 @@ impl Site {
             blobs: Arc::new(ground.blobs.clone()),
             clock: Arc::clone(&clock),
             rng: Arc::new(SeededRng::new(seed)) as Arc<dyn Rng>,
-            signer: Arc::clone(&ground.identity) as Arc<_>,
+            identity: Arc::clone(&ground.identity) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
-            certificate: ground.identity.certificate_der().to_vec(),
         };
         let node = Node::open(ports, settings).await.unwrap();
         let caller = node.authenticate(&token().expose()).await.unwrap();
-        let leaf = Arc::new(LiveLeaf::new(Arc::clone(&ground.identity), clock.now()).unwrap());
         let (tasks, hard) = (TaskTracker::new(), CancellationToken::new());
         let soft = hard.child_token();
         let runtime = Runtime {
             node: Arc::clone(&node),
-            leaf,
+            leaf: Arc::clone(&ground.identity),
             clock,
             limits: plan.limits.clone(),
             tasks: tasks.clone(),
@@ -179,6 +180,7 @@ impl Site {
         self.hard.cancel();
         Ground {
             identity: Arc::clone(&self.ground.identity),
+            dir: Arc::clone(&self.ground.dir),
             store: self.ground.store.reopen(),
             blobs: self.ground.blobs.clone(),
             clock: Arc::clone(&self.ground.clock),

@@ -96,7 +96,7 @@ async fn with_peer() -> (Site, Arc<Identity>, ConnectionId) {
         site.link().await?.life.session.is_none().then_some(())
     })
     .await;
-    (site, ground.identity, connection)
+    (site, ground.identity.identity(), connection)
 }
 
 /// The peer as it pleases.

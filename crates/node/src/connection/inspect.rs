@@ -35,12 +35,12 @@ impl Node {
             problems.push(Problem::new(Reason::CodeUsed, message));
         }
         let mut fingerprint = None;
-        if code.originator() != self.enrollment_id() {
+        if code.originator != self.enrollment_id() {
             let link = self.link_for(&code).await;
             let pinned = link.as_ref().ok().and_then(|link| link.remote.as_ref());
             fingerprint = pinned.map(|remote| Fingerprint::of(&remote.certificate));
             let flow = code.flow.mirrored();
-            let asked = link.and_then(|link| self.decide_peering(&link, code.originator(), flow));
+            let asked = link.and_then(|link| self.decide_peering(&link, code.originator, flow));
             if let Err(error) = asked {
                 problems.push(Problem::new(error.reason(), error.told()));
             }
@@ -69,7 +69,7 @@ impl Node {
 
     /// The complete link to the originator of a code, whose pinned key must be the code's.
     pub(super) async fn link_for(&self, code: &InviteCode) -> Result<Link, Error> {
-        let link = self.link_to(code.originator()).await?;
+        let link = self.link_to(code.originator).await?;
         let pinned = |link: &Link| {
             link.remote
                 .as_ref()
@@ -77,7 +77,7 @@ impl Node {
         };
         let complete = link.filter(|link| link.is_established() && pinned(link));
         complete.ok_or_else(|| {
-            let told = format!("there is no complete link to enrollment {}", code.originator());
+            let told = format!("there is no complete link to enrollment {}", code.originator);
             Error::new(Reason::LinkMissing, told)
         })
     }

@@ -49,7 +49,7 @@ pub enum Received {
 impl Node {
     /// Signs the payload of a lifecycle message.
     pub fn sign_lifecycle(&self, payload: &[u8]) -> Result<[u8; 64], Error> {
-        let sign = self.signer.sign(Purpose::Lifecycle, payload);
+        let sign = self.identity.sign(Purpose::Lifecycle, payload);
         sign.map_err(|error: CannotSign| Error::of(Reason::Internal).because(error))
     }
 

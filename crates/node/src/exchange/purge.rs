@@ -136,10 +136,10 @@ impl Node {
             return Ok(());
         };
         let shared = self.shared(record.connection).await?.record;
-        let offered = shared.theirs.types.iter();
+        let offered = shared.theirs.types.keys();
         let mut offered = offered
-            .filter(|(_, share)| share.export)
-            .map(|(name, _)| name.as_str());
+            .filter(|name| shared.theirs.offers(name).any())
+            .map(|name| name.as_str());
         let Some(space) = connection.space.filter(|_| !connection.stage.is_final()) else {
             return Ok(());
         };

@@ -76,7 +76,7 @@ impl Node {
             .find::<Link>(attempt.link.as_bytes())
             .await?
             .ok_or_else(refused)?;
-        let remote = Remote::new(who.key.clone(), who.certificate.clone(), attempt.title.clone());
+        let remote = Remote::new(&who.lineage, who.certificate.clone(), attempt.title.clone());
         let mut batch = Batch::new();
         let (link, your_link) = match self.link_to(who.enrollment()).await? {
             // We had entered its code: this is the second of a pair, and its link is the one that stays.

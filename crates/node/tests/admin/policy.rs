@@ -154,9 +154,8 @@ async fn with_a_second_person_nobody_approves_their_own_proposal() {
         blobs: Arc::clone(org.node().blobs()),
         clock: Arc::clone(&org.kit.clock) as Arc<_>,
         rng: Arc::new(SeededRng::new(2)),
-        signer: Arc::clone(&org.kit.identity) as Arc<_>,
+        identity: Arc::clone(&org.kit.identity) as Arc<_>,
         verifier: Arc::new(peerd_identity::EcdsaVerifier),
-        certificate: org.kit.identity.certificate_der().to_vec(),
     };
     let settings = Settings {
         second_person: true,

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use peerd_core::Reason;
-use peerd_core::policy::Side;
+use peerd_core::policy::{Direction, Side};
 use peerd_core::security::Security;
 use peerd_node::exchange::{Change, Exporter, Position};
+use peerd_node::sharing::{Ways, Wish};
 
 use crate::world::{BOTH, World, classify, count, create, drain, edit, name, peer, ready};
 
@@ -157,6 +158,45 @@ async fn b053_what_is_shared_no_more_goes_even_if_it_is_heard_later() {
     b.node().remove_due_imports().await.unwrap();
     assert_eq!((count(b).await, name(b, "LHR").await.is_some()), (1, true));
     world.share(a, BOTH).await;
+    world.tell().await;
+    assert_eq!(world.forth().await, (1, 0), "it comes again");
+}
+
+#[tokio::test]
+async fn b053_what_is_mapped_to_stay_goes_and_is_waited_for_no_more() {
+    let world = World::shared().await;
+    let (a, b) = (&world.pair.a, &world.pair.b);
+    create(a, "EWR", "Newark").await;
+    create(b, "LHR", "Heathrow").await;
+    world.forth().await;
+    let stays = Wish {
+        local_type: "airport".into(),
+        remote_type: "airport".into(),
+        properties: Vec::new(),
+        source: Some(Ways {
+            export: false,
+            import: true,
+        }),
+        actions: Some(Ways {
+            export: false,
+            import: true,
+        }),
+    };
+    let made = a.node().create_mapping(&a.manager, world.connection, &stays);
+    made.await.unwrap();
+    world.tell().await;
+    let flows = b.node().flows(&peer(b, a).await).await.unwrap();
+    assert_eq!((flows.imports, flows.exports.len()), (Vec::new(), 1));
+    let seen = b.node().show_connection(&b.manager, world.connection).await;
+    let feeds = seen.unwrap().feeds;
+    assert!(
+        feeds.iter().all(|feed| feed.direction == Direction::Export),
+        "{feeds:?}"
+    );
+    b.node().remove_due_imports().await.unwrap();
+    assert_eq!((count(b).await, name(b, "LHR").await.is_some()), (1, true));
+    let deleted = a.node().delete_mapping(&a.manager, world.connection, "airport");
+    deleted.await.unwrap();
     world.tell().await;
     assert_eq!(world.forth().await, (1, 0), "it comes again");
 }

@@ -23,7 +23,7 @@ async fn established(party: &Party, other: &Party) -> bool {
     };
     let remote = link.remote.as_ref().expect("a pinned enrollment");
     assert_eq!(remote.enrollment, other.id());
-    assert!(remote.has_key(other.node().public_key()));
+    assert!(remote.has_key(&other.node().public_key()));
     matches!(link.stage, Stage::Established { .. })
 }
 

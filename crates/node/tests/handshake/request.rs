@@ -154,7 +154,7 @@ async fn b011_a_preview_shows_the_request_and_touches_nothing() {
         .await;
     let shown = shown.expect("a preview");
     assert_eq!(
-        (shown.code.connection, shown.code.originator()),
+        (shown.code.connection, shown.code.originator),
         (invitation.id, pair.a.id())
     );
     assert_eq!((shown.code.flow, shown.code.security), (OBJECTS, up_to("secret")));

@@ -72,7 +72,7 @@ impl Sight {
                     .remote
                     .as_ref()
                     .zip(key)
-                    .is_some_and(|(remote, key)| remote.has_key(key));
+                    .is_some_and(|(remote, key)| remote.has_key(&key));
                 (link.enrollment(), right)
             };
             self.links[who] = party.links().await.into_iter().map(pinned).collect();

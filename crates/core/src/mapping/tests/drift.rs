@@ -43,8 +43,30 @@ fn what_the_other_side_calls_unfit_is_not_sent_until_it_says_so_no_more() {
 fn a_sharing_with_nothing_unfit_is_written_as_it_always_was() {
     let sharing = share(&ordered(STRICT), &[("airport", true, true)]);
     let json = serde_json::to_value(&sharing).expect("serialises");
-    assert!(json.get("unfit").is_none());
+    assert!(json.get("unfit").is_none() && json.get("held_to").is_none());
     assert_eq!(serde_json::from_value::<Sharing>(json).expect("reads"), sharing);
+}
+
+#[test]
+fn what_a_mapping_holds_back_is_told_and_not_waited_for() {
+    let types = ordered(STRICT);
+    let schema = types.schema_of("airport").expect("airport");
+    let here = share(&types, &[("airport", true, true)]);
+    let imported = |held: Lanes| {
+        let mut mapping = Mapping::by_equal_names(&types.object_types["airport"], &schema).expect("maps");
+        mapping.export = held;
+        let mut there = share(&types, &[("airport", true, true)]);
+        there.held_to = held_to(&[mapping], &there.types);
+        let found = flows(between(&here, &[], &types), &there);
+        found.imports.get("airport").map(|import| import.lanes)
+    };
+    assert_eq!(imported(Lanes::BOTH), Some(Lanes::BOTH));
+    let actions = Lanes {
+        source: false,
+        actions: true,
+    };
+    assert_eq!(imported(actions), Some(actions));
+    assert_eq!(imported(Lanes::default()), None);
 }
 
 #[test]
