@@ -70,7 +70,9 @@ pub struct Written {
 pub struct Opening<'a> {
     /// Who reads.
     pub me: EnrollmentId,
-    /// The identity keys that the link is pinned to: two while one takes over from the other.
+    /// The enrollment at the link's other end.
+    pub from: EnrollmentId,
+    /// The identity keys that the link is pinned to: they speak for that enrollment.
     pub keys: &'a [PublicKey],
     /// Verifies signatures.
     pub verifier: &'a dyn Verifier,
@@ -240,7 +242,7 @@ pub(crate) fn check(header: &Header, signature: &[u8], opening: &Opening<'_>) ->
     if header.recipient != opening.me {
         return refused(Reason::BundleNotForUs, "it is for another enrollment");
     }
-    let pinned = opening.keys.contains(&header.key) && header.key.enrollment_id() == header.sender;
+    let pinned = header.sender == opening.from && opening.keys.contains(&header.key);
     if !pinned {
         return refused(Reason::BundleSenderUnknown, "it is not from the link's other end");
     }

@@ -136,7 +136,10 @@ fn write_state(out: &mut Out, table: &mut Table, schema: &Schema, parts: StatePa
     }
     if !security.is_empty() {
         out.open("security");
-        write_register(out, table, &security, write_security)?;
+        write_register(out, table, &security, |out, dot, one| {
+            write_security(out, dot, one);
+            Ok(())
+        })?;
         out.close("security");
     }
     if !edits.is_empty() {
@@ -154,7 +157,7 @@ fn write_state(out: &mut Out, table: &mut Table, schema: &Schema, parts: StatePa
     Ok(())
 }
 
-fn write_security(out: &mut Out, dot: &[(&str, &dyn Display)], one: &Security) -> Result<(), Unfit> {
+fn write_security(out: &mut Out, dot: &[(&str, &dyn Display)], one: &Security) {
     out.open_with("write", dot);
     if let Some(level) = &one.classification {
         out.leaf("classification", level.as_str());
@@ -163,7 +166,6 @@ fn write_security(out: &mut Out, dot: &[(&str, &dyn Display)], one: &Security) -
         out.leaf("marking", marking.as_str());
     }
     out.close("write");
-    Ok(())
 }
 
 fn write_edit(

@@ -38,6 +38,7 @@ fn written(pair: &Pair, records: &Records) -> Result<Vec<u8>, CannotWrite> {
 fn opened_with(pair: &Pair, bytes: &[u8], form: OpenForm<'_>) -> Result<Opened, Refused> {
     let opening = Opening {
         me: pair.b.id(),
+        from: pair.a.id(),
         keys: &[pair.a.key()],
         verifier: &EcdsaVerifier,
         now: NOW,
