@@ -157,6 +157,15 @@ kinds! {
 }
 
 impl Kind {
+    /// Whether bundles of this kind are counted without holes, kept until they came, and written again. The others have a
+    /// counter of their own, are never acknowledged, and a later one says all that an earlier one did.
+    pub const fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Kind::Lifecycle | Kind::Sharing | Kind::Objects | Kind::Content
+        )
+    }
+
     /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.number() == number)
@@ -179,9 +188,9 @@ pub struct Header {
     pub recipient: EnrollmentId,
     /// The sender's link epoch.
     pub epoch: LinkEpoch,
-    /// The number within the epoch, from 1, without holes.
+    /// The number within the epoch, from 1: of lasting kinds without holes, of the others by a counter of their own.
     pub sequence: u64,
-    /// The digest of the bundle before; zeros before the first.
+    /// The digest of the lasting bundle before; zeros before the first, and where the kind is not lasting.
     pub previous: Digest,
     /// What its records are.
     pub kind: Kind,

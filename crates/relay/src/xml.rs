@@ -243,8 +243,9 @@ fn verified(
         .filter(|number| there.next_if_eq(number).is_none())
         .collect();
     if let (Records::Objects(objects), false) = (&mut records, dropped.is_empty()) {
-        // What is missing must not be taken for what is no longer offered.
+        // What is missing must not be taken for what is no longer offered, nor the rest for everything.
         objects.cover = None;
+        objects.caught_up = false;
     }
     Ok(Opened {
         header,

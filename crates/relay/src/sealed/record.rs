@@ -43,8 +43,8 @@ fn bytes_max(kind: Kind) -> usize {
             Kind::Sharing => SHARING_BYTES_MAX,
             Kind::Objects => ITEM_BYTES_MAX,
             Kind::Content => ContentPart::BYTES_MAX,
-            // A range takes at most 24 bytes, a refusal 128.
-            Kind::Ack => Ack::ENTRIES_MAX * (2 * 24 + 128),
+            // A range takes at most 24 bytes, a refusal 128, a type asked for anew 48 and its name.
+            Kind::Ack => Ack::ENTRIES_MAX * (2 * 24 + 128 + 48 + TYPE_BYTES_MAX),
             Kind::Query => QUESTION_BYTES_MAX.max(PIECE_BYTES_MAX),
             Kind::Heartbeat => SUMS_BYTES,
             Kind::Parity => SHARD_BYTES_MAX + MEMBERS_MAX * 48,
@@ -175,7 +175,12 @@ fn read_flow(flow: pb::Flow) -> Result<Flow, Refused> {
 }
 
 fn write_scope(scope: &Scope) -> pb::Scope {
-    let Scope { salt, flow, cover } = scope;
+    let Scope {
+        salt,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     let key = |key: &Option<String>| key.clone().unwrap_or_default();
     pb::Scope {
         salt: copied(salt),
@@ -184,11 +189,17 @@ fn write_scope(scope: &Scope) -> pb::Scope {
             after: key(after),
             through: key(through),
         }),
+        caught_up: *caught_up,
     }
 }
 
 fn read_scope(scope: pb::Scope) -> Result<Scope, Refused> {
-    let pb::Scope { salt, flow, cover } = scope;
+    let pb::Scope {
+        salt,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     let key = |key: String| (!key.is_empty()).then_some(key);
     Ok(Scope {
         salt: array("scope.salt", &salt)?,
@@ -197,6 +208,7 @@ fn read_scope(scope: pb::Scope) -> Result<Scope, Refused> {
             after: key(after),
             through: key(through),
         }),
+        caught_up,
     })
 }
 

@@ -105,7 +105,12 @@ pub(super) fn read_header(walk: &mut Walk<'_>) -> Result<Header, Refused> {
 }
 
 pub(super) fn write_scope(out: &mut Out, scope: &Scope) {
-    let Scope { salt, flow, cover } = scope;
+    let Scope {
+        salt,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     out.open("scope");
     out.leaf("salt", &HEXLOWER.encode(salt));
     if let Some(Flow {
@@ -124,6 +129,9 @@ pub(super) fn write_scope(out: &mut Out, scope: &Scope) {
             }
         }
         out.close("cover");
+    }
+    if *caught_up {
+        out.empty("caught-up", &[]);
     }
     out.close("scope");
     out.line();
@@ -150,11 +158,17 @@ pub(super) fn read_scope(walk: &mut Walk<'_>) -> Result<Scope, Refused> {
     } else {
         None
     };
+    let caught_up = walk.is_at("caught-up")?;
+    if caught_up {
+        walk.open_plain("caught-up")?;
+        walk.close()?;
+    }
     walk.close()?;
     Ok(Scope {
         salt: salt.0,
         flow,
         cover,
+        caught_up,
     })
 }
 

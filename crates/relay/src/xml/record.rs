@@ -13,7 +13,7 @@ use super::head::{bytes, count, key};
 use super::out::Out;
 use super::walk::{Element, Walk};
 use crate::hash::sum_bytes;
-use crate::record::{Ack, ContentPart, Heartbeat, KeyHash, Lifecycle, PartOf, Query, Refusal};
+use crate::record::{Ack, Anew, ContentPart, Heartbeat, KeyHash, Lifecycle, PartOf, Query, Refusal};
 use crate::sealed::report::{digests, ranges};
 use crate::sealed::{QUESTION_BYTES_MAX, SUMS_BYTES};
 use crate::{Records, Refused};
@@ -206,6 +206,7 @@ fn write_ack(out: &mut Out, number: &dyn Display, record: &Ack) {
         taken,
         wanted,
         refusals,
+        anew,
     } = record;
     out.open_with("ack-of", &[("n", number)]);
     out.leaf("epoch", &epoch.to_string());
@@ -232,6 +233,11 @@ fn write_ack(out: &mut Out, number: &dyn Display, record: &Ack) {
             ],
         );
     }
+    for Anew { flow, generation } in anew {
+        out.open_with("anew", &[("generation", generation)]);
+        write_flow(out, flow);
+        out.close("anew");
+    }
     out.close("ack-of");
 }
 
@@ -256,12 +262,24 @@ fn read_ack(walk: &mut Walk<'_>) -> Result<Ack, Refused> {
             return Err(walk.refused("there are too many refusals"));
         }
     }
+    let mut anew = Vec::new();
+    while walk.is_at("anew")? {
+        let element = walk.open("anew")?;
+        let [generation] = walk.attributes(&element, ["generation"])?;
+        let (generation, flow) = (walk.number(&generation)?, read_flow(walk)?);
+        walk.close()?;
+        anew.push(Anew { flow, generation });
+        if anew.len() > Ack::ENTRIES_MAX {
+            return Err(walk.refused("too many types are asked for"));
+        }
+    }
     Ok(Ack {
         epoch,
         below,
         taken,
         wanted,
         refusals,
+        anew,
     })
 }
 

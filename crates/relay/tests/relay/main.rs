@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod directories;
+mod parity;
 mod samples;
 mod sealed;
 mod states;

@@ -191,7 +191,9 @@ fn register<T: Clone + Ord + std::fmt::Debug + 'static>(
 ) -> impl Strategy<Value = Register<T>> {
     (vec(dot(), 0..3), btree_map(dot(), one, 0..3)).prop_map(|(seen, writes)| {
         let mut vector = VersionVector::default();
-        seen.into_iter().for_each(|dot| vector.record(dot));
+        for dot in seen {
+            vector.record(dot);
+        }
         Register::of(vector, writes)
     })
 }

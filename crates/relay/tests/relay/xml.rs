@@ -106,6 +106,7 @@ fn a_record_that_was_dropped_is_reported_and_the_rest_verifies() {
     assert_eq!(rest.items[3..], whole.items[5..]);
     // What is missing must not be taken for what is gone.
     assert!(whole.cover.is_some() && rest.cover.is_none());
+    assert!(whole.caught_up && !rest.caught_up);
     // All of them can be dropped; then nothing is left but the report.
     let end = text.find("</objects>").unwrap();
     let empty = format!("{}{}", &text[..starts[0]], &text[end..]);
