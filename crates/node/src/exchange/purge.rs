@@ -139,7 +139,7 @@ impl Node {
         let offered = shared.theirs.types.keys();
         let mut offered = offered
             .filter(|name| shared.theirs.offers(name).any())
-            .map(|name| name.as_str());
+            .map(peerd_core::ontology::ApiName::as_str);
         let Some(space) = connection.space.filter(|_| !connection.stage.is_final()) else {
             return Ok(());
         };
