@@ -212,9 +212,15 @@ impl Node {
         data: DataType,
     ) -> Result<Permit<policy::Flow>, Denial> {
         let policies = self.policies.load();
-        policies
+        let decided = policies
             .decide_flow(remote, direction, data, self.now())
-            .into_result()
+            .into_result();
+        let counted = self.progress.tally.of(direction);
+        match &decided {
+            Ok(_) => counted.allowed.add(1),
+            Err(_) => counted.denied.add(1),
+        }
+        decided
     }
 
     /// The connections with a peer over its link.

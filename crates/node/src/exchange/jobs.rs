@@ -265,7 +265,8 @@ fn key(flow: &Flow, direction: Direction) -> Key {
     (flow.connection, flow.object_type.clone(), direction)
 }
 
-fn bytes_of(items: &[Item]) -> u64 {
+/// The bytes of items.
+pub(super) fn bytes_of(items: &[Item]) -> u64 {
     let bytes = items.iter().map(|item| match &item.change {
         Change::State(bytes) => bytes.len() + item.key.len(),
         Change::Retraction => item.key.len(),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Ask, PIECE_BYTES_MAX, Part, What};
 use crate::exchange::Flow;
-use crate::exchange::offer::{Offer, offer};
+use crate::exchange::offer::{Knows, Offer, offer};
 use crate::exchange::terms::ExportTerms;
 use crate::object::stored::{Stored, key_in};
 use crate::peer::Peer;
@@ -153,7 +153,7 @@ impl BlobExporter {
         let entry = self.node.store.read(Table::Objects, &place).await?;
         let entry = entry.ok_or_else(unknown)?;
         let me = self.node.enrollment_id();
-        let offered = offer(&permit, &terms, &entry.value, me)?;
+        let offered = offer(&permit, &terms, &entry.value, me, Knows::WhatItSent)?;
         let state = Stored::decode(&entry.value)?.state;
         let author = Artifact::content_author(&state);
         let security = state.security(&terms.levels);
