@@ -7,6 +7,7 @@ use peerd_core::{ConnectionId, Reason, artifact};
 mod again;
 pub mod blobs;
 mod collect;
+mod doubts;
 mod draft;
 mod export;
 mod import;
@@ -20,8 +21,10 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+pub mod rates;
 mod relayed;
 mod stopped;
+mod tally;
 mod terms;
 mod touched;
 pub mod verify;
@@ -34,9 +37,10 @@ pub use import::Importer;
 pub(crate) use jobs::Recorded;
 pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
-pub(crate) use position::Sealer;
+pub(crate) use position::{Sealer, end_epoch};
 pub use progress::{FeedProgress, Progress};
 pub use relayed::{Bundled, RelayImporter, Unready};
+pub use tally::{Count, Tally, Way};
 
 /// One type's stream on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

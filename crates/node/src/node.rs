@@ -86,6 +86,8 @@ pub struct Node {
     pub(crate) watches: Arc<Semaphore>,
     /// What bundles for this enrollment are sealed to.
     pub(crate) sealing: Option<SealingKey>,
+    /// Held by the backup that is being made.
+    pub(crate) backups: Arc<Semaphore>,
     /// What follows from the first identity key: asked about every object.
     enrollment: EnrollmentId,
 }
@@ -126,6 +128,7 @@ impl Node {
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
             sealing,
+            backups: Arc::new(Semaphore::new(1)),
         };
         node.reload_policies().await;
         node.note_identity_at_start().await?;

@@ -104,7 +104,7 @@ pub struct Objects {
     pub flow: Flow,
     /// What they say of the keys between them. `None` when a record was dropped on the way.
     pub cover: Option<Cover>,
-    /// Whether nothing more was waiting when the bundle was made.
+    /// Whether nothing more was waiting when the bundle was made. False when a record was dropped on the way.
     pub caught_up: bool,
     /// The objects.
     pub items: Vec<Item>,

@@ -15,6 +15,7 @@ mod exchange;
 mod job;
 mod peering;
 mod relay;
+mod restored;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
 pub use collection::{Collection, Milestone, Removal};
@@ -26,6 +27,7 @@ pub use relay::{
     RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, decode_heard, encode_heard,
     heard_key, heard_prefix, relay_prefix,
 };
+pub use restored::Restored;
 
 /// An audit fact as the chain keeps it.
 #[derive(Debug, Serialize, Deserialize)]

@@ -22,8 +22,8 @@ use peerd_store::Record;
 use peerd_store::record::{decode, encode};
 use peerd_store::records::{
     Collection, ConflictEntry, DialState, ExportCursor, ImportCursor, Job, Mark, NamedThing, Parked,
-    PurgeDue, Queued, RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, Removal, Shared,
-    SpaceOntology, TokenOwner, decode_fact, decode_heard, encode_fact, encode_heard,
+    PurgeDue, Queued, RelayContent, RelayExport, RelayImport, RelayIn, RelayOut, RelaySent, Removal,
+    Restored, Shared, SpaceOntology, TokenOwner, decode_fact, decode_heard, encode_fact, encode_heard,
 };
 use serde::de::DeserializeOwned;
 
@@ -41,7 +41,8 @@ macro_rules! records {
 
 records! {
     Collection ConflictEntry Connection DialState ExportCursor ImportCursor IssuedCode Job Knock Link Marking NamedThing
-    Parked Policy Principal PurgeDue Queued RelayContent RelayExport RelayImport RelayIn RelayOut RelaySent Removal Shared Space SpaceOntology TokenOwner
+    Parked Policy Principal PurgeDue Queued RelayContent RelayExport RelayImport RelayIn RelayOut RelaySent Removal
+    Restored Shared Space SpaceOntology TokenOwner
 }
 
 #[test]

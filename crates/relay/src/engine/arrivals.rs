@@ -103,7 +103,11 @@ impl Running {
     async fn open_bundle(&self, bytes: Bytes) -> Result<Result<Opened, Refused>, Error> {
         let keys = self.link.remote.as_ref().map(|remote| remote.keys.clone());
         let (keys, limits) = (keys.unwrap_or_default(), self.limits());
-        let (me, now) = (self.shared.node.enrollment_id(), self.shared.node.now());
+        let (me, from, now) = (
+            self.shared.node.enrollment_id(),
+            self.them,
+            self.shared.node.now(),
+        );
         let (verifier, sealing) = (
             Arc::clone(&self.shared.verifier),
             Arc::clone(&self.shared.sealing),
@@ -111,6 +115,7 @@ impl Running {
         let opening = spawn_blocking(move || {
             let opening = Opening {
                 me,
+                from,
                 keys: &keys,
                 verifier: &*verifier,
                 now,

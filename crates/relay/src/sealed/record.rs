@@ -27,7 +27,9 @@ const TYPE_BYTES_MAX: usize = 256;
 /// The most bytes a record of this kind takes besides its longest field.
 const FRAME_BYTES_MAX: usize = 2 * 1024;
 /// The longest question.
-const QUESTION_BYTES_MAX: usize = 512 * 1024;
+pub(crate) const QUESTION_BYTES_MAX: usize = 512 * 1024;
+/// The length of a table of sums.
+pub(crate) const SUMS_BYTES: usize = 65_536;
 /// The largest object, with its hops.
 const ITEM_BYTES_MAX: usize = 4 << 20;
 /// The longest shard: as long as a bundle may be.
@@ -44,7 +46,7 @@ fn bytes_max(kind: Kind) -> usize {
             // A range takes at most 24 bytes, a refusal 128, a type asked for anew 48 and its name.
             Kind::Ack => Ack::ENTRIES_MAX * (2 * 24 + 128 + 48 + TYPE_BYTES_MAX),
             Kind::Query => QUESTION_BYTES_MAX.max(PIECE_BYTES_MAX),
-            Kind::Heartbeat => 65_536,
+            Kind::Heartbeat => SUMS_BYTES,
             Kind::Parity => SHARD_BYTES_MAX + MEMBERS_MAX * 48,
         }
 }

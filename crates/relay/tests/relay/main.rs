@@ -2,5 +2,8 @@
 #![cfg(test)]
 
 mod directories;
+mod parity;
 mod samples;
 mod sealed;
+mod states;
+mod xml;

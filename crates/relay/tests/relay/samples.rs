@@ -101,6 +101,7 @@ impl Pair {
     pub(crate) fn open_at(&self, bytes: impl Into<Bytes>, now: Time) -> Result<Opened, Refused> {
         let opening = Opening {
             me: self.b.id(),
+            from: self.a.id(),
             keys: &[self.a.key()],
             verifier: &EcdsaVerifier,
             now,
