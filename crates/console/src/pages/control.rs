@@ -18,8 +18,16 @@ pub(crate) fn routes() -> Vec<Entry> {
     vec![
         get("/console/control", Action::EnrollmentShow, show),
         post("/console/control", Action::EnrollmentSetTitle, set_title),
-        get("/console/control/identity", Action::EnrollmentRotateIdentity, ask_rotation),
-        post("/console/control/identity", Action::EnrollmentRotateIdentity, rotate),
+        get(
+            "/console/control/identity",
+            Action::EnrollmentRotateIdentity,
+            ask_rotation,
+        ),
+        post(
+            "/console/control/identity",
+            Action::EnrollmentRotateIdentity,
+            rotate,
+        ),
     ]
 }
 
