@@ -8,6 +8,7 @@ use prost::Message as _;
 /// What operators call; offered by reflection.
 const OPERATOR: &[&str] = &[
     "peerd/admin/v1/audit_service.proto",
+    "peerd/admin/v1/backup_service.proto",
     "peerd/admin/v1/enrollment_service.proto",
     "peerd/admin/v1/marking_service.proto",
     "peerd/admin/v1/policy_service.proto",

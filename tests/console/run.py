@@ -7,8 +7,11 @@ import tempfile
 
 from playwright.sync_api import sync_playwright
 
+import files
 import pages
+import schemas
 import story
+import troubles
 from world import SAMPLES, Enrollment, Operator
 
 BINARIES, OUTPUT = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
@@ -42,6 +45,24 @@ def revoked(browser, north, side):
     viewer.close()
 
 
+def over_tls(playwright, root):
+    """Under a certificate of the operator's own making the cookie never leaves TLS."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    side = Enrollment(BINARIES, root, "west", tls=True)
+    try:
+        operator = signed_in(browser, side, ignore_https_errors=True)
+        cookie = next(one for one in operator.context.cookies() if "session" in one["name"])
+        assert cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Strict", cookie
+        assert cookie["name"].startswith("__Host-"), cookie
+        operator.go("/console/").sees("There is no connection yet.").sees("Live").picture("first-page")
+        operator.go("/console/spaces").fill("Name", "main").click("Create space").sees("The space main is made.")
+        files.plain(operator, "main")
+        operator.close()
+    finally:
+        side.stop()
+        browser.close()
+
+
 def main():
     shutil.rmtree(OUTPUT, ignore_errors=True)
     (OUTPUT / "pages").mkdir(parents=True)
@@ -52,6 +73,10 @@ def main():
         try:
             operators = north, south = [signed_in(browser, side) for side in sides]
             here, there = story.whole_story(north, south)
+            files.whole_story(browser, north, south, here, there, OUTPUT)
+            schemas.grown(south, "traffic")
+            schemas.mapped(north, south, here, there)
+            troubles.whole_story(north, south, here, there)
             revoked(browser, north, sides[0])
             pages.in_the_viewers_zone(north)
             pages.checked(north, here)
@@ -72,6 +97,7 @@ def main():
             for side in sides:
                 side.stop()
             browser.close()
+        over_tls(playwright, root)
     print(f"the console works; pictures are in {OUTPUT}")
 
 

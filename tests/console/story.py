@@ -5,6 +5,9 @@ import re
 
 from playwright.sync_api import expect
 
+import files
+import schemas
+
 
 def prepared(operator, space):
     """A side with a space, levels, a marking, and policies that let it meet others on this machine."""
@@ -14,7 +17,7 @@ def prepared(operator, space):
     operator.fill("Name", "medical").click("Create marking").sees("The marking is made.")
     propose(operator, "ingress", {"Sources": "127.0.0.0/8"})
     propose(operator, "egress", {"Destination": "127.0.0.0/8", "Ports": "1-65535"})
-    operator.side.peerctl("ontology", "apply", space, str(operator.samples / "flights.yaml"))
+    schemas.ontology(operator, space, (operator.samples / "flights.yaml").read_text())
 
 
 def propose(operator, side, fields):
@@ -43,6 +46,8 @@ def requested(north, scripts=True):
     north.go("/console/").link("Create a peer request")
     north.page.get_by_label("Highest classification").select_option("restricted")
     north.page.get_by_label("medical").check()
+    for way in ("export", "import"):
+        north.page.locator(f"input[name={way}][value=artifacts]").check()
     north.picture("request")
     north.click("Create request").sees("It is shown this once.").picture("invite-code")
     code = north.code()
@@ -84,9 +89,13 @@ def data_arrives_live(north, south, here, there):
     north.go("/console/").sees("Live")
     north.side.peerctl("object", "load", "flights", "airport", str(north.samples / "airports.csv"), "--ignore-extra")
     cursor = south.page.locator("section[aria-labelledby=feeds] td:has-text('import') ~ td.number").first
+    # The rates are seen as well, while it moves.
+    north.page.locator(".mesh text.rate").first.wait_for()
+    north.picture("mesh-moves")
     # Nobody reloads: more than a thousand rows are told to the page that stands open.
     expect(cursor).to_have_text(re.compile(r"^[1-9]\d{3,}$"), timeout=30_000)
     south.page.locator("section[aria-labelledby=feeds] .badge.healthy").first.wait_for()
+    south.page.locator(".spark .area").first.wait_for()
     south.picture("live")
     north.picture("home")
     # What arrived is there to be read, and an edit of one side comes to the other.
@@ -162,6 +171,13 @@ def without_scripts(north, south):
     here = activated(north)
     south.go(there)
     south.reloads_until("it is active", lambda: south.page.locator(".stage.active").count() > 0)
+    shared(north, here)
+    shared(south, there)
+    south.go(there)
+    flows = lambda: south.page.locator("section[aria-labelledby=feeds] .badge.healthy").count() > 0
+    south.reloads_until("the data is here", flows)
+    files.plain(north, "flights")
+    schemas.mapped_plainly(north, here)
     north.go(f"{here}/settings").click("Disable").sees("Disabled.").click("Enable").sees("Enabled.")
     north.link("Close connection").sees("What will be lost").click("Close connection").sees("Closed.")
     south.reloads_until("it is closed", lambda: south.page.locator(".stage.closed").count() > 0)

@@ -11,22 +11,42 @@ SAMPLES = pathlib.Path(__file__).parents[2] / "deploy" / "samples"
 LIMIT = 30
 
 
+def tagged_file(directory, content):
+    """A file with this content under a name of its own."""
+    path = directory / f"upload-{len(content)}-{abs(hash(content))}.bin"
+    path.write_bytes(content)
+    return path
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
+def self_made(directory):
+    """A certificate that nobody else vouches for, as an operator makes one."""
+    certificate, key = directory / "api.pem", directory / "api.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    return ["--tls-certificate-file", certificate, "--tls-key-file", key]
+
+
 class Enrollment:
     """A real daemon in a directory of its own."""
 
-    def __init__(self, binaries, root, name):
+    def __init__(self, binaries, root, name, tls=False):
+        self.scheme, tls_files = "http", []
         self.binaries, self.name = binaries, name
         self.dir = pathlib.Path(root) / name
         self.mpx, self.api = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        if tls:
+            self.scheme, tls_files = "https", self_made(pathlib.Path(root))
         subprocess.run(
             [binaries / "peerd", "init", "--data-dir", self.dir, "--name", name, "--title", f"Agency {name.title()}",
-             "--listen-mpx", self.mpx, "--listen-api", self.api, "--advertise", self.mpx],
+             "--listen-mpx", self.mpx, "--listen-api", self.api, "--advertise", self.mpx, *tls_files],
             check=True, stdout=subprocess.DEVNULL)
         self.token = (self.dir / "admin.token").read_text().strip()
         self.daemon = subprocess.Popen([binaries / "peerd", "run", "--data-dir", self.dir], stderr=subprocess.PIPE)
@@ -42,7 +62,7 @@ class Enrollment:
 
     def peerctl(self, *arguments):
         """For what has no page: schemas and bulk data."""
-        command = [self.binaries / "peerctl", "--endpoint", f"http://{self.api}", "--token-file",
+        command = [self.binaries / "peerctl", "--endpoint", f"{self.scheme}://{self.api}", "--token-file",
                    self.dir / "admin.token", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
@@ -60,7 +80,7 @@ class Operator:
         # Times are shown in the viewer's zone: the browser is in one that is not UTC.
         context = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Vienna", "locale": "en-GB",
                    "java_script_enabled": scripts, **context}
-        self.context = browser.new_context(base_url=f"http://{side.api}", **context)
+        self.context = browser.new_context(base_url=f"{side.scheme}://{side.api}", **context)
         if scripts:
             self.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page = self.context.new_page()

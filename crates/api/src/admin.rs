@@ -1,6 +1,7 @@
 //! `peerd.admin.v1`: one file per service.
 
 mod audit;
+mod backup;
 mod enrollment;
 mod marking;
 mod policy;

@@ -16,6 +16,7 @@ use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
+use crate::probes::Probes;
 use crate::refuse::{REQUEST_ID, told, with_request_id};
 
 mod table;
@@ -36,14 +37,16 @@ pub(crate) struct Gate {
     entrance: Arc<Entrance>,
     /// Whether pages are served beside the calls.
     pages: bool,
+    probes: Probes,
 }
 
 impl Gate {
-    pub(crate) fn new(node: Arc<Node>, entrance: Arc<Entrance>, pages: bool) -> Gate {
+    pub(crate) fn new(node: Arc<Node>, entrance: Arc<Entrance>, pages: bool, probes: Probes) -> Gate {
         Gate {
             node,
             entrance,
             pages,
+            probes,
         }
     }
 
@@ -79,6 +82,16 @@ impl Gate {
             .map_or("", |(_, token)| token.trim());
         self.entrance.authenticate(token, from).await
     }
+}
+
+/// The id that the caller gave its call, so that it finds its own lines in the log. One that could be mistaken for
+/// something else in a log is none.
+fn named<B>(request: &Request<B>) -> Option<String> {
+    const BYTES_MAX: usize = 64;
+    let given = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let fits = !given.is_empty() && given.len() <= BYTES_MAX && given.chars().all(plain);
+    fits.then(|| given.to_owned())
 }
 
 /// Whether a path is of the pages: no gRPC path is below one of them.
@@ -136,11 +149,13 @@ where
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);
         let gate = self.gate.clone();
-        let request_id = gate.node.request_id();
+        let request_id = named(&request).unwrap_or_else(|| gate.node.request_id());
         let span = tracing::info_span!("call", %request_id, path = request.uri().path());
-        // What a caller sent under that name says nothing.
         if let Ok(id) = request_id.parse() {
             request.headers_mut().insert(REQUEST_ID, id);
+        }
+        if let Some(answer) = gate.probes.answer(&request) {
+            return answer.map(Ok).boxed();
         }
         async move {
             let response = match gate.pass(&mut request).await {

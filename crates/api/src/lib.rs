@@ -11,8 +11,10 @@ mod data;
 mod page;
 mod parse;
 mod peering;
+mod probes;
 mod refuse;
 mod server;
 mod view;
 
+pub use probes::Scrape;
 pub use server::{About, Api, ApiServer, Error, Limits, Readiness};

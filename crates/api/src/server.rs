@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -9,6 +10,7 @@ use peerd_core::Time;
 use peerd_node::{Entrance, Node};
 use peerd_wire::OPERATOR_DESCRIPTORS;
 use peerd_wire::admin::v1::audit_service_server::AuditServiceServer;
+use peerd_wire::admin::v1::backup_service_server::BackupServiceServer;
 use peerd_wire::admin::v1::enrollment_service_server::EnrollmentServiceServer;
 use peerd_wire::admin::v1::marking_service_server::MarkingServiceServer;
 use peerd_wire::admin::v1::policy_service_server::PolicyServiceServer;
@@ -37,6 +39,7 @@ use tonic_reflection::server::Builder as Reflection;
 use tower::layer::util::{Identity, Stack};
 
 use crate::auth::Gate;
+use crate::probes::{Probes, Scrape};
 
 /// Why the API does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +112,7 @@ pub struct Api {
 
 /// Says to `grpc.health.v1` whether the daemon serves. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Readiness(HealthReporter);
+pub struct Readiness(HealthReporter, Arc<AtomicBool>);
 
 impl Readiness {
     /// Tells it to whoever asks or watches.
@@ -119,6 +122,7 @@ impl Readiness {
         } else {
             ServingStatus::NotServing
         };
+        self.1.store(ready, Ordering::Relaxed);
         self.0.set_service_status("", status).await;
     }
 }
@@ -132,6 +136,7 @@ pub struct ApiServer {
     health: HealthReporter,
     entrance: Arc<Entrance>,
     pages: Option<AxumRouter>,
+    probes: Probes,
 }
 
 impl ApiServer {
@@ -156,8 +161,9 @@ impl ApiServer {
             health: HealthReporter::new(),
             entrance,
             pages: None,
+            probes: Probes::default(),
         };
-        let readiness = Readiness(server.health.clone());
+        let readiness = Readiness(server.health.clone(), Arc::clone(&server.probes.ready));
         readiness.set(false).await;
         (server, readiness)
     }
@@ -179,6 +185,12 @@ impl ApiServer {
             pages: Some(pages),
             ..self
         }
+    }
+
+    /// Offers numbers at `/metrics`, to whoever shows the token for them.
+    pub fn measured(mut self, scrape: Option<Scrape>) -> ApiServer {
+        self.probes.scrape = scrape;
+        self
     }
 
     /// Serves until `shutdown` is done, then lets calls under way end and ends those that watch.
@@ -223,12 +235,18 @@ impl ApiServer {
         } = self.limits;
         let pages = self.pages.is_some();
         Server::builder()
-            .accept_http1(pages)
+            // Browsers, and whoever probes, may speak no other.
+            .accept_http1(true)
             .max_concurrent_streams(calls_max)
             .http2_max_header_list_size(header_bytes_max)
             .http2_keepalive_interval(Some(keepalive_interval))
             .http2_keepalive_timeout(Some(keepalive_timeout))
-            .layer(Gate::new(Arc::clone(&self.api.node), self.entrance(), pages))
+            .layer(Gate::new(
+                Arc::clone(&self.api.node),
+                self.entrance(),
+                pages,
+                self.probes.clone(),
+            ))
     }
 
     /// Every service of the API: one line each.
@@ -240,6 +258,7 @@ impl ApiServer {
             .add_service(reflection().build_v1alpha()?)
             .add_service(AuditServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ArtifactServiceServer::new(api.clone()).max_decoding_message_size(bytes))
+            .add_service(BackupServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(ConnectionServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(EnrollmentServiceServer::new(api.clone()).max_decoding_message_size(bytes))
             .add_service(JobServiceServer::new(api.clone()).max_decoding_message_size(bytes))

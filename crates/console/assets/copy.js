@@ -11,13 +11,17 @@ async function copy(button) {
   const source = document.getElementById(button.dataset.copy);
   const said = button.textContent;
   try {
-    await navigator.clipboard.writeText(source.value);
+    await navigator.clipboard.writeText(source.value ?? source.textContent);
     button.textContent = "Copied";
     document.getElementById("notice").textContent = "Copied.";
   } catch {
     // The browser does not let pages copy here: the text is selected, ready to be copied by keyboard.
-    source.focus();
-    source.select();
+    if (source.select) {
+      source.focus();
+      source.select();
+    } else {
+      getSelection().selectAllChildren(source);
+    }
     button.textContent = "Press Ctrl+C";
   }
   setTimeout(() => { button.textContent = said; }, 4000);

@@ -54,11 +54,24 @@ function replace(part, content) {
     says.removeAttribute("role");
   }
   showTimes(next.content);
+  const places = scrolled(part);
   part.replaceChildren(next.content);
+  for (const [label, left] of places) {
+    const box = part.querySelector(`.scroll[aria-label="${CSS.escape(label)}"]`);
+    if (box) {
+      box.scrollLeft = left;
+    }
+  }
   copyButtons(part);
   if (focus) {
     part.querySelector(focus)?.focus({ preventScroll: true });
   }
+}
+
+// How far tables that scroll in themselves were scrolled.
+function scrolled(part) {
+  const boxes = [...part.querySelectorAll(".scroll[aria-label]")].filter((box) => box.scrollLeft > 0);
+  return boxes.map((box) => [box.getAttribute("aria-label"), box.scrollLeft]);
 }
 
 // How what has the focus is found again.

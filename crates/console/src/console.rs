@@ -35,8 +35,10 @@ pub struct Setup {
     pub rng: Arc<dyn Rng>,
     /// What the pages tell of the daemon.
     pub about: About,
-    /// Whether cookies are for TLS alone: wherever the operator port is not loopback.
+    /// Whether cookies are for TLS alone: wherever the operator port has TLS, or is not loopback.
     pub secure: bool,
+    /// The largest file that a form may bring, in bytes.
+    pub upload_bytes_max: u64,
     /// Cancelled when the daemon stops: live streams end.
     pub stopping: CancellationToken,
 }
@@ -48,6 +50,7 @@ pub struct Console {
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) about: About,
     pub(crate) secure: bool,
+    pub(crate) upload_bytes_max: u64,
     pub(crate) stopping: CancellationToken,
     pub(crate) sessions: Sessions,
     /// One permit for each live stream that may run.
@@ -62,6 +65,7 @@ impl Console {
             rng,
             about,
             secure,
+            upload_bytes_max,
             stopping,
         } = setup;
         Console {
@@ -69,6 +73,7 @@ impl Console {
             entrance,
             about,
             secure,
+            upload_bytes_max,
             stopping,
             sessions: Sessions::new(rng),
             streams: Arc::new(Semaphore::new(live::STREAMS_MAX)),

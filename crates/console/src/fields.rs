@@ -19,6 +19,11 @@ impl Fields {
         Fields(form_urlencoded::parse(encoded).into_owned().collect())
     }
 
+    /// These.
+    pub(crate) fn of(fields: Vec<(String, String)>) -> Fields {
+        Fields(fields)
+    }
+
     /// The first value of a field; empty when it is not there.
     pub(crate) fn text(&self, name: &str) -> &str {
         let mut fields = self.0.iter();

@@ -18,8 +18,9 @@ use crate::console::Console;
 use crate::cookie::{self, Cookie};
 use crate::fields::Fields;
 use crate::layout;
-use crate::route::{Entry, Method, Needs, Run};
+use crate::route::{Entry, Method, Needs, Run, RunUpload};
 use crate::session::{Key, same};
+use crate::upload::{Source, Upload};
 use crate::visit::{Arrival, Visit, redirect};
 
 /// The largest form, in bytes.
@@ -78,41 +79,82 @@ pub(crate) async fn serve(
     let back = back(&arrival, entry);
     let request_id = arrival.header("x-request-id").to_owned();
     let signed_in = arrival.header("cookie").contains("peerd-session");
-    match pass(entry, arrival, body).await {
+    let mut visitor = None;
+    match pass(entry, arrival, body, &mut visitor).await {
         Ok(response) => response,
         Err(error) => {
             log(&error);
-            layout::failure(&error, &back, &request_id, signed_in)
+            match visitor {
+                Some(visit) if error.reason().code() != Code::Unauthenticated => {
+                    layout::failed(&visit, &error, &back, &request_id)
+                }
+                _ => layout::failure(&error, &back, &request_id, signed_in),
+            }
         }
     }
 }
 
-async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Response, Error> {
+/// Answers, or says why not; and who asked, as soon as that is known.
+async fn pass(
+    entry: &Entry,
+    mut arrival: Arrival,
+    body: Body,
+    visitor: &mut Option<Visit>,
+) -> Result<Response, Error> {
     let sent = entry.route.method == Method::Post;
-    let run = match &entry.run {
-        Run::Open(run) => {
-            if sent {
-                arrival.form = form(&arrival.headers, body, OPEN_FORM_BYTES_MAX).await?;
-            }
-            return run(arrival).await;
+    if let Run::Open(run) = &entry.run {
+        if sent {
+            arrival.form = form(&arrival.headers, body, OPEN_FORM_BYTES_MAX).await?;
         }
-        Run::Guarded(run) => run,
-    };
+        return run(arrival).await;
+    }
     // What a stranger sends is not even read.
     let Some(mut visit) = recognise(&arrival).await? else {
         return strangers(entry, &arrival);
     };
+    *visitor = Some(visit.without_form());
+    let run = match &entry.run {
+        Run::Guarded(run) => run,
+        Run::Upload(run) => return upload(entry, visit, run, body).await,
+        Run::Open(_) => return Err(Error::of(Reason::Internal)),
+    };
     if sent {
         visit.form = form(&arrival.headers, body, FORM_BYTES_MAX).await?;
-        if !same(visit.form.text(FORM_TOKEN), &visit.form_token) {
-            let told = "the form is of an earlier session; open the page again and repeat what you did";
-            return Err(Error::new(Reason::RoleInsufficient, told));
-        }
+        check_token(&visit)?;
     }
     if let Needs::Call(action) = entry.route.needs {
         visit.node().admit_call(&visit.caller, action).await?;
     }
     run(visit).await
+}
+
+fn check_token(visit: &Visit) -> Result<(), Error> {
+    if same(visit.form.text(FORM_TOKEN), &visit.form_token) {
+        return Ok(());
+    }
+    let told = "the form is of an earlier session; open the page again and repeat what you did";
+    Err(Error::new(Reason::RoleInsufficient, told))
+}
+
+/// A form with a file. Whoever may not send it is refused before it is read, and the rest of one that is refused is taken
+/// in all the same: a browser that is cut off while it sends shows no answer.
+async fn upload(entry: &Entry, mut visit: Visit, run: &RunUpload, body: Body) -> Result<Response, Error> {
+    let source = Source::of(body);
+    let rest = source.clone();
+    let stopping = visit.console().stopping.clone();
+    let answer = async {
+        same_site(visit.headers())?;
+        if let Needs::Call(action) = entry.route.needs {
+            visit.node().admit_call(&visit.caller, action).await?;
+        }
+        let (fields, upload) = Upload::open(visit.headers(), &source).await?;
+        visit.form = fields;
+        check_token(&visit)?;
+        run(visit, upload).await
+    };
+    let answer = answer.await;
+    stopping.run_until_cancelled(rest.drain()).await;
+    answer
 }
 
 /// The visitor of a session that goes on, and whose principal still may.
@@ -153,6 +195,16 @@ async fn form(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Field
     if !kind.starts_with("application/x-www-form-urlencoded") {
         return Err(Error::new(Reason::FieldInvalid, "not a form of the console"));
     }
+    same_site(headers)?;
+    let body = timeout(FORM_TIMEOUT, to_bytes(body, bytes_max)).await;
+    let body = body.map_err(|_| Error::new(Reason::WaitTimeout, "the form did not come in time"))?;
+    let body = body.map_err(|_| Error::new(Reason::TooLarge, "the form is cut off or too large"))?;
+    Ok(Fields::read(&body))
+}
+
+/// Refuses what another site's page sent.
+fn same_site(headers: &HeaderMap) -> Result<(), Error> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let site = headers
         .get("sec-fetch-site")
         .and_then(|value| value.to_str().ok());
@@ -164,10 +216,7 @@ async fn form(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Field
         let told = "the form comes from another site";
         return Err(Error::new(Reason::RoleInsufficient, told));
     }
-    let body = timeout(FORM_TIMEOUT, to_bytes(body, bytes_max)).await;
-    let body = body.map_err(|_| Error::new(Reason::WaitTimeout, "the form did not come in time"))?;
-    let body = body.map_err(|_| Error::new(Reason::TooLarge, "the form is cut off or too large"))?;
-    Ok(Fields::read(&body))
+    Ok(())
 }
 
 /// Where to go on from a failure: for a form the page it stood on, as far as the browser says.

@@ -18,6 +18,7 @@ mod parts;
 mod qr;
 mod route;
 mod session;
+mod upload;
 mod visit;
 
 pub use console::{About, Console, Setup, router, switched_off};

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse as _, Response};
-use futures::future::select_all;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, select_all};
 use futures::stream;
+use maud::Markup;
 use peerd_core::Reason;
 use peerd_core::authz::Action;
 use peerd_node::Error;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use crate::pages;
+use crate::pages::{connection, home, network};
 use crate::route::{Entry, get};
 use crate::visit::{Outcome, Visit};
 
@@ -22,48 +24,62 @@ use crate::visit::{Outcome, Visit};
 pub(crate) const STREAMS_MAX: usize = 256;
 /// The least time between two looks of one stream.
 const PAUSE: Duration = Duration::from_millis(500);
+/// So often a stream looks by itself while something moves: rates fall without anybody saying so.
+const PACE: Duration = Duration::from_secs(2);
 /// After so long a stream looks whether its session goes on, and says that it does.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
+/// The part of a page that changes.
+pub(crate) struct Content {
+    pub(crate) markup: Markup,
+    /// Whether it goes on changing by the mere passing of time.
+    pub(crate) moving: bool,
+}
+
+/// Makes that part.
+type Make = for<'a> fn(&'a Visit) -> BoxFuture<'a, Result<Content, Error>>;
+
 pub(crate) fn routes() -> Vec<Entry> {
     vec![
-        get("/console/events/home", Action::ConnectionList, home),
+        get("/console/events/home", Action::ConnectionList, |visit| {
+            start(visit, |visit| home::content(visit).boxed())
+        }),
+        get("/console/events/network", Action::LinkList, |visit| {
+            start(visit, |visit| network::content(visit).boxed())
+        }),
         get(
             "/console/events/connection/{id}",
             Action::ConnectionShow,
-            connection,
+            |visit| start(visit, |visit| connection::overview_content(visit).boxed()),
+        ),
+        get(
+            "/console/events/connection/{id}/files",
+            Action::ConnectionShow,
+            |visit| start(visit, |visit| connection::files_content(visit).boxed()),
+        ),
+        get(
+            "/console/events/connection/{id}/parked",
+            Action::ParkedList,
+            |visit| start(visit, |visit| connection::parked_content(visit).boxed()),
         ),
     ]
 }
 
-async fn home(visit: Visit) -> Outcome {
-    start(visit, What::Home)
-}
-
-async fn connection(visit: Visit) -> Outcome {
-    // The first look answers with a refusal instead of a stream that ends at once.
-    pages::connection::overview_content(&visit).await?;
-    start(visit, What::Connection)
-}
-
-/// Which page is watched.
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Home,
-    Connection,
-}
-
 struct Watch {
     visit: Visit,
-    what: What,
-    changes: [tokio::sync::watch::Receiver<u64>; 4],
+    make: Make,
+    changes: Vec<watch::Receiver<u64>>,
     /// What was sent last.
     sent: String,
+    /// Whether it goes on changing by itself.
+    moving: bool,
     looked: bool,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
-fn start(visit: Visit, what: What) -> Outcome {
+async fn start(visit: Visit, make: Make) -> Outcome {
+    // The first look answers with a refusal instead of a stream that ends at once.
+    make(&visit).await?;
     let many = |_| {
         Error::new(
             Reason::RateLimited,
@@ -76,11 +92,14 @@ fn start(visit: Visit, what: What) -> Outcome {
             .try_acquire_owned()
             .map_err(many)?,
     ];
+    let mut changes = Vec::from(visit.node().connection_changes());
+    changes.push(visit.node().link_changes());
     let watch = Watch {
-        changes: visit.node().connection_changes(),
+        changes,
         visit,
-        what,
+        make,
         sent: String::new(),
+        moving: false,
         looked: false,
         _permits: permits,
     };
@@ -112,14 +131,16 @@ impl Watch {
                 changes.mark_unchanged();
             }
             self.still_may().await?;
-            let content = self.content().await.ok()?.into_string();
-            self.looked = true;
+            let Content { markup, moving } = (self.make)(&self.visit).await.ok()?;
+            (self.looked, self.moving) = (true, moving);
+            let content = markup.into_string();
             if content != self.sent {
                 self.sent.clone_from(&content);
                 return Some(Event::default().event("content").data(content));
             }
+            let pace = if self.moving { PACE } else { SIGN_OF_LIFE };
             let changed = self.changes.iter_mut().map(|changes| Box::pin(changes.changed()));
-            if timeout(SIGN_OF_LIFE, select_all(changed)).await.is_err() {
+            if timeout(pace, select_all(changed)).await.is_err() && !self.moving {
                 self.still_may().await?;
                 return Some(Event::default().comment("still here"));
             }
@@ -135,12 +156,5 @@ impl Watch {
         }
         self.visit.caller = console.node.recheck(&self.visit.caller).await.ok()?;
         Some(())
-    }
-
-    async fn content(&self) -> Result<maud::Markup, Error> {
-        match self.what {
-            What::Home => pages::home::content(&self.visit).await,
-            What::Connection => pages::connection::overview_content(&self.visit).await,
-        }
     }
 }

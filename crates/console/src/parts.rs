@@ -12,13 +12,17 @@ use peerd_node::Error;
 use crate::guard::FORM_TOKEN;
 use crate::visit::Visit;
 
+mod amount;
 mod form;
+mod name;
 mod remedy;
 
+pub(crate) use amount::{grouped, rate_in_words, size, size_in_words, sparkline};
 pub(crate) use form::{
-    Choices, choices, confirm, data_types_fields, hours_field, known_security, security_fields, select_field,
-    submit, text_area, text_field,
+    Choices, choices, confirm, data_types_fields, hours_field, known_security, own_security_fields,
+    security_fields, select_field, submit, text_area, text_field,
 };
+pub(crate) use name::{disposition, file_name};
 pub(crate) use remedy::remedy;
 
 /// The hidden field that every form carries.
@@ -160,6 +164,17 @@ pub(crate) fn copyable(label: &str, text: &str) -> Markup {
         div.copyable {
             textarea #code readonly rows="5" spellcheck="false" aria-label=(label) { (text) }
             button.primary type="button" data-copy="code" hidden { "Copy " (label) }
+        }
+    }
+}
+
+/// A short text with a small button that copies it, where scripts run.
+pub(crate) fn copyable_line(name: &str, label: &str, text: &str) -> Markup {
+    html! {
+        span.copyable-line {
+            code.whole id=(name) { (text) }
+            " "
+            button.quiet type="button" data-copy=(name) hidden { "Copy" span.hidden { " " (label) } }
         }
     }
 }

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use peerd_core::authz::Action;
 
 use crate::pages;
+use crate::upload::Upload;
 use crate::visit::{Arrival, Outcome, Visit};
 
 /// How a route is asked for.
@@ -46,12 +47,17 @@ pub fn routes() -> Vec<Route> {
     table().into_iter().map(|entry| entry.route).collect()
 }
 
+/// What answers a form with a file.
+pub(crate) type RunUpload = Arc<dyn Fn(Visit, Upload) -> BoxFuture<'static, Outcome> + Send + Sync>;
+
 /// What answers a route.
 pub(crate) enum Run {
     /// To anybody.
     Open(Arc<dyn Fn(Arrival) -> BoxFuture<'static, Outcome> + Send + Sync>),
     /// To whoever passed the guard.
     Guarded(Arc<dyn Fn(Visit) -> BoxFuture<'static, Outcome> + Send + Sync>),
+    /// To whoever passed the guard, with a form that has a file.
+    Upload(RunUpload),
 }
 
 /// A route and what answers it.
@@ -81,6 +87,8 @@ pub(crate) fn table() -> Vec<Entry> {
         pages::security::routes(),
         pages::audit::routes(),
         pages::objects::routes(),
+        pages::ontology::routes(),
+        pages::files::routes(),
         crate::live::routes(),
     ]
     .into_iter()
@@ -124,6 +132,20 @@ where
     F: Future<Output = Outcome> + Send + 'static,
 {
     guarded(Method::Post, path, Needs::Call(action), run)
+}
+
+/// What whoever may take this action does with a form that has a file. The role is asked for before the form is read.
+pub(crate) fn upload<F>(path: &'static str, action: Action, run: fn(Visit, Upload) -> F) -> Entry
+where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let route = Route {
+        method: Method::Post,
+        path,
+        needs: Needs::Call(action),
+    };
+    let run = Run::Upload(Arc::new(move |visit, upload| run(visit, upload).boxed()));
+    Entry { route, run }
 }
 
 fn guarded<F>(method: Method, path: &'static str, needs: Needs, run: fn(Visit) -> F) -> Entry

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::object::Lanes;
 use crate::ontology::{ApiName, Digest, ObjectType, Property, PropertyId, PropertyType, Schema};
 
+mod check;
 mod flows;
 mod project;
 #[cfg(test)]
@@ -150,6 +151,21 @@ pub enum MappingError {
     SourceBothWays,
 }
 
+impl MappingError {
+    /// The property of this side that it is about, if it is about one.
+    pub fn property(&self) -> Option<&ApiName> {
+        match self {
+            MappingError::TypesDiffer { property, .. }
+            | MappingError::Required(property)
+            | MappingError::Twice(property) => Some(property),
+            MappingError::Unknown(_)
+            | MappingError::PrimaryKey
+            | MappingError::Ends
+            | MappingError::SourceBothWays => None,
+        }
+    }
+}
+
 impl Mapping {
     /// A mapping that somebody chose, property by property. `renamed` says which remote types are mapped to which local
     /// ones of another name, so that references to them are of one type.
@@ -161,18 +177,33 @@ impl Mapping {
         import: Lanes,
         renamed: &BTreeMap<ApiName, ApiName>,
     ) -> Result<Mapping, MappingError> {
+        let (mapping, problems) = Mapping::draft(local, remote, pairs, export, import, renamed);
+        problems.into_iter().next().map_or(Ok(mapping), Err)
+    }
+
+    /// The same, with everything that is wrong with it rather than the first thing: for somebody who is still at it.
+    pub fn draft(
+        local: &ObjectType,
+        remote: &Schema,
+        pairs: impl IntoIterator<Item = (ApiName, ApiName)>,
+        export: Lanes,
+        import: Lanes,
+        renamed: &BTreeMap<ApiName, ApiName>,
+    ) -> (Mapping, Vec<MappingError>) {
+        let mut problems = Vec::new();
         if export.source && import.source {
-            return Err(MappingError::SourceBothWays);
+            problems.push(MappingError::SourceBothWays);
         }
         let mut properties = Vec::new();
         for (here, there) in pairs {
-            let unknown = |name: &ApiName| MappingError::Unknown(format!("property {name}"));
-            let local = local.named(here.as_str()).ok_or_else(|| unknown(&here))?;
-            let remote = remote.named(there.as_str()).ok_or_else(|| unknown(&there))?;
-            properties.push(Pair {
-                local: local.id,
-                remote: remote.id,
-            });
+            match (local.named(here.as_str()), remote.named(there.as_str())) {
+                (Some(local), Some(remote)) => properties.push(Pair {
+                    local: local.id,
+                    remote: remote.id,
+                }),
+                (None, _) => problems.push(MappingError::Unknown(format!("property {here}"))),
+                (_, None) => problems.push(MappingError::Unknown(format!("property {there}"))),
+            }
         }
         properties.sort_by_key(|pair| pair.remote);
         let mapping = Mapping {
@@ -183,8 +214,8 @@ impl Mapping {
             import,
             remote_schema: remote.digest(),
         };
-        mapping.check(local, remote, renamed)?;
-        Ok(mapping)
+        problems.extend(check::problems(&mapping, local, remote, renamed));
+        (mapping, problems)
     }
 
     /// The mapping of two types of which nothing is said: properties of equal name and type, both lanes, both ways.
@@ -210,48 +241,10 @@ impl Mapping {
         remote: &Schema,
         renamed: &BTreeMap<ApiName, ApiName>,
     ) -> Result<(), MappingError> {
-        let mut seen = (BTreeSet::new(), BTreeSet::new());
-        for pair in &self.properties {
-            let unknown = |id: PropertyId| MappingError::Unknown(format!("property number {}", id.0));
-            let here = local.property(pair.local).ok_or_else(|| unknown(pair.local))?;
-            let there = remote.property(pair.remote).ok_or_else(|| unknown(pair.remote))?;
-            if !seen.0.insert(here.id) || !seen.1.insert(there.id) {
-                return Err(MappingError::Twice(here.name.clone()));
-            }
-            if !equal(&here.of, &there.of, renamed) {
-                return Err(MappingError::TypesDiffer {
-                    property: here.name.clone(),
-                    local: here.of.clone(),
-                    remote: there.of.clone(),
-                });
-            }
-        }
-        let keys = Pair {
-            local: local.primary_key,
-            remote: remote.primary_key(),
-        };
-        if !self.properties.contains(&keys) {
-            return Err(MappingError::PrimaryKey);
-        }
-        // The key of a link says which end is which, and is the same on both sides.
-        if local.ends.is_some() && self.properties.iter().any(|pair| pair.local != pair.remote) {
-            return Err(MappingError::Ends);
-        }
-        // Only what comes in must be complete here.
-        let required = local
-            .properties
-            .iter()
-            .filter(|p| !p.nullable && self.import.any());
-        for property in required {
-            let source = self.properties.iter().find(|pair| pair.local == property.id);
-            let always = source
-                .and_then(|pair| remote.property(pair.remote))
-                .is_some_and(|p| !p.nullable);
-            if !always {
-                return Err(MappingError::Required(property.name.clone()));
-            }
-        }
-        Ok(())
+        check::problems(self, local, remote, renamed)
+            .into_iter()
+            .next()
+            .map_or(Ok(()), Err)
     }
 
     /// The local number of a remote property.
@@ -285,22 +278,4 @@ fn common(local: &[Property], remote: &[Property]) -> Vec<Pair> {
             })
         })
         .collect()
-}
-
-/// Whether two types have the same values, references being to types that mean the same.
-fn equal(local: &PropertyType, remote: &PropertyType, renamed: &BTreeMap<ApiName, ApiName>) -> bool {
-    match (local, remote) {
-        (PropertyType::Reference { to: here }, PropertyType::Reference { to: there }) => {
-            renamed.get(there).unwrap_or(there) == here
-        }
-        (PropertyType::Array(here), PropertyType::Array(there)) => equal(here, there, renamed),
-        (PropertyType::Struct(here), PropertyType::Struct(there)) => {
-            here.len() == there.len()
-                && here
-                    .iter()
-                    .zip(there)
-                    .all(|((a, here), (b, there))| a == b && equal(here, there, renamed))
-        }
-        (here, there) => here == there,
-    }
 }

@@ -16,6 +16,7 @@ mod build;
 mod carrier;
 mod evolve;
 mod file;
+mod preview;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub use build::InvalidOntology;
 pub use carrier::Ends;
 pub use evolve::{ApplyError, Incompatible};
 pub use file::{LinkTypeFile, ObjectTypeFile, OntologyFile, PropertyFile, PropertyFiles};
+pub use preview::{Change, Preview};
 pub use schema::{Digest, InvalidSchema, Schema};
 
 /// A text that is not an api name.

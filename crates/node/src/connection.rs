@@ -21,6 +21,7 @@ mod lifecycle;
 mod list;
 mod permit;
 mod step;
+mod void;
 
 pub use inspect::Inspection;
 pub use lifecycle::{Receipt, Received, Signed};

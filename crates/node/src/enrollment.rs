@@ -124,7 +124,7 @@ impl Node {
     }
 
     /// Links that are not over.
-    async fn links_by_status(&self) -> Result<BTreeMap<&'static str, u32>, Error> {
+    pub(crate) async fn links_by_status(&self) -> Result<BTreeMap<&'static str, u32>, Error> {
         let mut counts = BTreeMap::new();
         for found in self.store.all::<Link>(&[]).await? {
             if matches!(found.record.stage, Stage::Removed { .. }) {

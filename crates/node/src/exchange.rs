@@ -7,6 +7,7 @@ use peerd_core::{ConnectionId, Reason, artifact};
 mod again;
 pub mod blobs;
 mod collect;
+mod doubts;
 mod draft;
 mod export;
 mod import;
@@ -20,7 +21,9 @@ mod planned;
 mod position;
 mod progress;
 mod purge;
+pub mod rates;
 mod stopped;
+mod tally;
 mod terms;
 mod touched;
 pub mod verify;
@@ -33,8 +36,9 @@ pub use import::Importer;
 pub(crate) use jobs::Recorded;
 pub use park::Retried;
 pub use peerd_store::records::{Cause, Job, JobCounts, JobFailure, JobStatus, Parked, Payload};
-pub(crate) use position::Sealer;
+pub(crate) use position::{Sealer, end_epoch};
 pub use progress::{FeedProgress, Progress};
+pub use tally::{Count, Tally, Way};
 
 /// One type's stream on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod audit;
+pub mod backup;
 mod caller;
 pub mod connection;
 pub mod enrollment;
@@ -25,6 +26,8 @@ pub mod peer;
 pub mod policy;
 pub mod presence;
 mod principal;
+pub mod reading;
+mod restored;
 mod settings;
 pub mod sharing;
 mod space;

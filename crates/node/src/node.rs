@@ -78,6 +78,8 @@ pub struct Node {
     pub(crate) refused_messages: AtomicU64,
     /// One permit for each stream of object changes that may run.
     pub(crate) watches: Arc<Semaphore>,
+    /// Held by the backup that is being made.
+    pub(crate) backups: Arc<Semaphore>,
     /// What follows from the first identity key: asked about every object.
     enrollment: EnrollmentId,
 }
@@ -115,6 +117,7 @@ impl Node {
             write_clock: WriteClock::default(),
             refused_messages: AtomicU64::new(0),
             watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+            backups: Arc::new(Semaphore::new(1)),
         };
         node.reload_policies().await;
         node.note_identity_at_start().await?;

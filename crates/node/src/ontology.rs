@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
-use peerd_core::ontology::{ApplyError, ObjectType, Ontology, OntologyFile};
+use peerd_core::ontology::{ApplyError, ObjectType, Ontology, OntologyFile, Preview};
 use peerd_core::{Reason, SpaceId};
 use peerd_store::records::SpaceOntology;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
@@ -62,6 +62,19 @@ impl Node {
             })
         })
         .await
+    }
+
+    /// What applying a file would change, and what it is refused for; nothing is written.
+    pub async fn preview_ontology(
+        &self,
+        caller: &Caller,
+        space: &str,
+        file: &OntologyFile,
+    ) -> Result<Preview, Error> {
+        let space = self.space(space).await?.record;
+        self.authorize(caller, Action::OntologyApply, Some(&space))
+            .await?;
+        Ok(self.ontology(space.id).await?.preview(file))
     }
 
     /// The ontology of a space; the empty one of revision 0 while there is none.

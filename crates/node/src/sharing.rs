@@ -15,11 +15,13 @@ use peerd_store::records::Shared;
 use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
 mod change;
+mod draft;
 mod view;
 mod wire;
 mod work;
 
 pub use change::{Ways, Wish};
+pub use draft::{DraftProperty, DraftRow, MappingDraft};
 pub use view::MappingView;
 pub(crate) use view::UNFIT;
 pub use work::Work;
@@ -210,9 +212,15 @@ impl Node {
         data: DataType,
     ) -> Result<Permit<policy::Flow>, Denial> {
         let policies = self.policies.load();
-        policies
+        let decided = policies
             .decide_flow(remote, direction, data, self.now())
-            .into_result()
+            .into_result();
+        let counted = self.progress.tally.of(direction);
+        match &decided {
+            Ok(_) => counted.allowed.add(1),
+            Err(_) => counted.denied.add(1),
+        }
+        decided
     }
 
     /// The connections with a peer over its link.

@@ -56,7 +56,12 @@ pub(crate) fn create(data_dir: &Path, rng: &dyn Rng) -> io::Result<()> {
 
 /// Reads the token; `None` when the file is not there, as operators may remove it once they have others.
 pub fn read(data_dir: &Path) -> Result<Option<Token>, Error> {
-    let path = data_dir.join(FILE);
+    read_file(&data_dir.join(FILE))
+}
+
+/// Reads a token from a file that only its owner may read; `None` when it is not there.
+pub(crate) fn read_file(path: &Path) -> Result<Option<Token>, Error> {
+    let path = path.to_owned();
     let unreadable = |source| Error::Unreadable {
         path: path.clone(),
         source,

@@ -5,18 +5,24 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use peerd_core::link::Address;
 use peerd_core::name::{Name, Title};
 use peerd_identity::OsRng;
 
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Format, Log, Protection, RawApi, RawConfig, RawEnrollment, RawMpx};
+use crate::config::{self, Config, Format, Log, RawApi, RawConfig, RawEnrollment, RawMpx};
 use crate::daemon::Daemon;
-use crate::health::{self, Target, Trust};
+use crate::health;
 use crate::listeners::Listeners;
+use crate::reload::Reload;
 use crate::{admin_token, carry, demo, init, lifecycle, logging};
+
+mod backup;
+mod reach;
+
+use backup::{BackupArgs, RestoreArgs};
+use reach::Reach;
 
 /// Runs a peerd enrollment.
 #[derive(Debug, Parser)]
@@ -38,7 +44,11 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Ask a running daemon whether it serves
-    Health(HealthArgs),
+    Health(Reach),
+    /// Write everything a running daemon keeps into one file
+    Backup(BackupArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
     /// What belongs to data relays and needs no daemon
     #[command(subcommand)]
     Relay(RelayCommand),
@@ -121,27 +131,6 @@ struct DemoArgs {
     exit: bool,
 }
 
-#[derive(Debug, Args)]
-struct HealthArgs {
-    /// The directory of the enrollment
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "PEERD_DATA_DIR",
-        required_unless_present = "endpoint"
-    )]
-    data_dir: Option<PathBuf>,
-    /// The operator API, when the daemon is elsewhere
-    #[arg(long, value_name = "URL")]
-    endpoint: Option<String>,
-    /// What the operator API's certificate is checked against, PEM; by default the configured certificate itself
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// The name that certificate is for, when it is not the address
-    #[arg(long, value_name = "NAME")]
-    server_name: Option<String>,
-}
-
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> anyhow::Result<()> {
@@ -149,10 +138,10 @@ impl Cli {
             Command::Init(args) => args.run(),
             Command::Run(args) => args.serve(),
             Command::Demo(DemoArgs { dir, exit }) => {
-                logging::start(&Log {
+                drop(logging::start(&Log {
                     format: Format::Human,
                     filter: "warn".to_owned(),
-                })?;
+                })?);
                 blocking(demo::run(dir, exit))
             }
             Command::Config(ConfigCommand::Check(args)) => {
@@ -160,7 +149,13 @@ impl Cli {
                 say("the configuration is valid\n")
             }
             Command::Config(ConfigCommand::Print(args)) => say(&args.load()?.to_toml()?),
-            Command::Health(args) => args.run(),
+            Command::Health(reach) => {
+                let target = reach.target()?;
+                alone(health::check(target))?;
+                say("serving\n")
+            }
+            Command::Backup(args) => args.run(),
+            Command::Restore(args) => args.run(),
             Command::Relay(RelayCommand::Carry(args)) => args.run(),
         }
     }
@@ -201,24 +196,24 @@ impl ConfigArgs {
     /// Runs the daemon until it is told to stop.
     fn serve(self) -> anyhow::Result<()> {
         let config = self.load()?;
-        logging::start(&config.log)?;
+        let reload = Reload::new(logging::start(&config.log)?);
         blocking(async {
-            let signals = lifecycle::signals()?;
+            let (signals, hangups) = (lifecycle::signals()?, lifecycle::hangups()?);
             let listeners = Listeners::bind(&config).await?;
-            let daemon = Daemon::start(&config, listeners).await?;
+            let daemon = Daemon::start_reloadable(&config, listeners, reload).await?;
             daemon.announce();
-            lifecycle::until_stopped(daemon, signals).await
+            lifecycle::until_stopped(daemon, signals, hangups, || self.load()).await
         })
     }
 
-    fn load(self) -> anyhow::Result<Config> {
+    fn load(&self) -> anyhow::Result<Config> {
         let file = match (&self.config, &self.data_dir) {
             (Some(file), _) => file.clone(),
             (None, Some(dir)) => dir.join(config::FILE),
             (None, None) => anyhow::bail!("neither a data directory nor a configuration file is given"),
         };
         let flags = RawConfig {
-            data_dir: self.data_dir,
+            data_dir: self.data_dir.clone(),
             mpx: RawMpx {
                 listen: self.listen_mpx,
                 ..RawMpx::default()
@@ -233,37 +228,6 @@ impl ConfigArgs {
     }
 }
 
-impl HealthArgs {
-    fn run(self) -> anyhow::Result<()> {
-        let (url, configured) = match (self.endpoint, &self.data_dir) {
-            (Some(url), _) => (url, None),
-            (None, Some(dir)) => {
-                let api = load(&dir.join(config::FILE), RawConfig::default())?.api;
-                let url = health::url_of(dir, &api)?;
-                match api.protection {
-                    Protection::Plaintext => (url, None),
-                    Protection::Tls { certificate_file, .. } => (url, Some(certificate_file)),
-                }
-            }
-            (None, None) => anyhow::bail!("neither a data directory nor an endpoint is given"),
-        };
-        let trust = match self.ca.or(configured) {
-            Some(file) => Some(Trust {
-                roots_pem: std::fs::read(&file)
-                    .with_context(|| format!("{} cannot be read", file.display()))?,
-                server_name: self.server_name,
-            }),
-            None if url.starts_with("https:") => anyhow::bail!("{url} needs --ca"),
-            None => None,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(health::check(Target { url, trust }))?;
-        say("serving\n")
-    }
-}
-
 fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
     let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     Ok(Config::load(file, variables, flags, &std::env::current_dir()?)?)
@@ -271,6 +235,14 @@ fn load(file: &std::path::Path, flags: RawConfig) -> anyhow::Result<Config> {
 
 pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
+/// Runs a client's work to its end.
+fn alone<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(work)
 }
 
 /// Runs a daemon's work to its end. A thread that still blocks then does not hold up the exit.

@@ -12,6 +12,7 @@ mod error;
 mod layers;
 mod limits;
 mod log;
+mod metrics;
 mod mpx;
 mod policy;
 mod store;
@@ -27,6 +28,7 @@ pub use enrollment::{Enrollment, RawEnrollment};
 pub use error::{Error, Invalid};
 pub use limits::{Limits, RawLimits};
 pub use log::{Format, Log, RawLog};
+pub use metrics::{Metrics, RawMetrics};
 pub use mpx::{Mpx, RawMpx};
 pub use policy::{Policy, RawPolicy};
 pub use store::{Engine, RawStore, Store};
@@ -55,6 +57,8 @@ pub struct Config {
     pub blobs: Blobs,
     /// `[log]`
     pub log: Log,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -86,6 +90,9 @@ pub struct RawConfig {
     /// `[log]`
     #[serde(skip_serializing_if = "is_default")]
     pub log: RawLog,
+    /// `[metrics]`
+    #[serde(skip_serializing_if = "is_default")]
+    pub metrics: RawMetrics,
     /// `[limits]`
     #[serde(skip_serializing_if = "is_default")]
     pub limits: RawLimits,
@@ -119,6 +126,7 @@ impl RawConfig {
     fn anchor(&mut self, base: &Path) -> Result<(), Invalid> {
         anchor("data_dir", self.data_dir.as_mut(), base)?;
         self.api.anchor(base)?;
+        self.metrics.anchor(base)?;
         self.store.anchor(base)
     }
 }
@@ -136,6 +144,7 @@ impl TryFrom<RawConfig> for Config {
             policy,
             store,
             log,
+            metrics,
             limits,
         } = raw;
         let data_dir = data_dir.ok_or(Invalid::Missing { key: "data_dir" })?;
@@ -149,6 +158,7 @@ impl TryFrom<RawConfig> for Config {
             store,
             blobs,
             log: log.try_into()?,
+            metrics: metrics.into(),
             limits: limits.try_into()?,
             data_dir,
         })
@@ -166,6 +176,7 @@ impl From<Config> for RawConfig {
             policy: config.policy.into(),
             store: (config.store, config.blobs).into(),
             log: config.log.into(),
+            metrics: config.metrics.into(),
             limits: config.limits.into(),
         }
     }

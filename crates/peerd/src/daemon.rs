@@ -16,6 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Format};
 use crate::listeners::Listeners;
 use crate::logging;
+use crate::reload::Reload;
 use crate::run_file::{RunFile, Running};
 use crate::tasks::{Drained, Tasks};
 
@@ -32,6 +33,8 @@ pub struct Parts<'a> {
     pub listeners: Listeners,
     /// Where its tasks run.
     pub tasks: &'a Tasks,
+    /// What may change while it runs.
+    pub reload: Reload,
 }
 
 /// What is left to do when all tasks have ended: the store is closed last.
@@ -45,16 +48,36 @@ pub struct Daemon {
     close: Close,
     drain_max: Duration,
     log_format: Format,
+    reload: Reload,
 }
 
 impl Daemon {
     /// Starts an enrollment's daemon on these sockets. It serves when this returns.
     pub async fn start(config: &Config, listeners: Listeners) -> anyhow::Result<Daemon> {
-        Daemon::start_with(config, listeners, crate::wire::wire).await
+        Daemon::start_with(config, listeners, Reload::default(), crate::wire::wire).await
+    }
+
+    /// As [`start`](Daemon::start), in a process whose logging may change.
+    pub async fn start_reloadable(
+        config: &Config,
+        listeners: Listeners,
+        reload: Reload,
+    ) -> anyhow::Result<Daemon> {
+        Daemon::start_with(config, listeners, reload, crate::wire::wire).await
+    }
+
+    /// What may change while it runs.
+    pub(crate) fn reload(&self) -> &Reload {
+        &self.reload
     }
 
     /// Loads the identity, lets `wire` build the rest and says where it runs. Nothing stays behind when that fails.
-    pub async fn start_with<W>(config: &Config, listeners: Listeners, wire: W) -> anyhow::Result<Daemon>
+    pub async fn start_with<W>(
+        config: &Config,
+        listeners: Listeners,
+        reload: Reload,
+        wire: W,
+    ) -> anyhow::Result<Daemon>
     where
         W: AsyncFnOnce(Parts<'_>) -> anyhow::Result<Close>,
     {
@@ -71,6 +94,7 @@ impl Daemon {
             clock: Arc::new(SystemClock::default()),
             listeners,
             tasks: &tasks,
+            reload: reload.clone(),
         };
         let close = match wire(parts).await {
             Ok(close) => close,
@@ -94,6 +118,7 @@ impl Daemon {
             close,
             drain_max: config.limits.drain_max,
             log_format: config.log.format,
+            reload,
         })
     }
 

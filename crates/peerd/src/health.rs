@@ -46,21 +46,28 @@ pub(crate) fn url_of(data_dir: &Path, api: &Api) -> anyhow::Result<String> {
     Ok(format!("{scheme}://{}", dialable(running.api)))
 }
 
-/// Succeeds if what listens there serves.
-pub(crate) async fn check(target: Target) -> anyhow::Result<()> {
+/// How to connect to it.
+pub(crate) fn endpoint(target: Target) -> anyhow::Result<Endpoint> {
     let Target { url, trust } = target;
-    let mut endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(ANSWER_MAX);
-    if let Some(Trust {
+    let endpoint = Endpoint::from_shared(url)?.connect_timeout(ANSWER_MAX);
+    let Some(Trust {
         roots_pem,
         server_name,
     }) = trust
-    {
-        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots_pem));
-        endpoint = endpoint.tls_config(match server_name {
-            Some(name) => tls.domain_name(name),
-            None => tls,
-        })?;
-    }
+    else {
+        return Ok(endpoint);
+    };
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots_pem));
+    Ok(endpoint.tls_config(match server_name {
+        Some(name) => tls.domain_name(name),
+        None => tls,
+    })?)
+}
+
+/// Succeeds if what listens there serves.
+pub(crate) async fn check(target: Target) -> anyhow::Result<()> {
+    let url = target.url.clone();
+    let endpoint = endpoint(target)?;
     let ask = async {
         let channel = endpoint.connect().await.context("it cannot be reached")?;
         let request = HealthCheckRequest::default();

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod admin_token;
+mod backup;
 mod carry;
 pub mod cli;
 pub mod clock;
@@ -18,6 +19,9 @@ pub mod init;
 pub mod lifecycle;
 pub mod listeners;
 pub mod logging;
+mod metrics;
+pub mod reload;
+pub mod restore;
 pub mod run_file;
 pub mod tasks;
 mod tls;

@@ -1,6 +1,7 @@
 //! What the daemon writes on standard error, and that a panic is among it.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -18,32 +19,67 @@ pub enum Error {
     /// The filter is not one.
     #[error("the log filter is not valid")]
     Filter(#[from] ParseError),
+    /// The filter cannot be changed any more.
+    #[error("the log filter cannot be changed")]
+    Fixed(#[from] tracing_subscriber::reload::Error),
     /// This process logs already.
     #[error("logging is set up already")]
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What is logged, while the process runs.
+#[derive(Clone)]
+pub struct Filter(Arc<dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync>);
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Filter")
+    }
+}
+
+impl Filter {
+    /// From now on, this is logged.
+    pub(crate) fn set(&self, log: &Log) -> Result<(), Error> {
+        Ok((self.0)(filter(log)?)?)
+    }
+}
+
+/// What is written, and always that the daemon is ready.
+fn filter(log: &Log) -> Result<EnvFilter, Error> {
+    let filter = EnvFilter::builder().parse(&log.filter)?;
+    Ok(filter.add_directive(format!("{READY}=info").parse()?))
+}
+
 /// Sets logging up for this process, once.
-pub fn start(log: &Log) -> Result<(), Error> {
-    let filter = EnvFilter::builder()
-        .parse(&log.filter)?
-        .add_directive(format!("{READY}=info").parse()?);
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
-    match log.format {
+pub fn start(log: &Log) -> Result<Filter, Error> {
+    let lines = fmt().with_env_filter(filter(log)?).with_writer(io::stderr);
+    let (set, started): (Filter, _) = match log.format {
         Format::Human => {
             let colour =
                 io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-            lines.with_ansi(colour).try_init()
+            let lines = lines.with_ansi(colour).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                Filter(Arc::new(move |filter| handle.reload(filter))),
+                lines.try_init(),
+            )
         }
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    }
-    .map_err(Error::Twice)?;
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            (
+                Filter(Arc::new(move |filter| handle.reload(filter))),
+                lines.try_init(),
+            )
+        }
+    };
+    started.map_err(Error::Twice)?;
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let location = panic.location().map(ToString::to_string);
         tracing::error!(message, location, "panicked");
     }));
-    Ok(())
+    Ok(set)
 }
 
 /// Says that the daemon serves, whatever the filter hides: scripts wait for it.

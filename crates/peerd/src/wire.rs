@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use peerd_api::{About, ApiServer};
+use peerd_api::{About, ApiServer, Scrape};
 use peerd_console::Setup;
 use peerd_core::{Clock, Time};
 use peerd_identity::{EcdsaVerifier, LiveIdentity, OsRng};
@@ -15,9 +15,12 @@ use peerd_node::{Node, Ports, Settings};
 use peerd_store::embedded::Options;
 use peerd_store::{Blobs, Depot, DepotOptions, Embedded, S3, Store};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::config::{self, Config, Protection};
 use crate::daemon::{Close, Parts};
+use crate::metrics::{self, Commits, Metered};
+use crate::reload::Reload;
 use crate::tasks::Tasks;
 use crate::{admin_token, tls};
 
@@ -28,8 +31,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// Builds everything behind the listeners and starts it.
 pub(crate) async fn wire(parts: Parts<'_>) -> anyhow::Result<Close> {
+    // What the operator has to provide is looked at first: without it nothing is opened.
+    let protected = Protected {
+        tls: tls_of(parts.config, &parts.reload)?,
+        scrape_token: metrics::token(parts.config)?,
+    };
     let store = open_store(&parts.config.store).await?;
-    match build(parts, Arc::clone(&store)).await {
+    match build(parts, protected, Arc::clone(&store)).await {
         Ok(()) => Ok(async move {
             store.close().await;
             Ok(())
@@ -52,7 +60,8 @@ async fn open_store(config: &config::Store) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(opening.await?.context("the store could not be opened")?))
 }
 
-async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
+/// Opens the store of content.
+pub(crate) async fn open_blobs(config: &config::Blobs) -> anyhow::Result<Arc<dyn Blobs>> {
     let config::Blobs {
         path,
         bytes_max,
@@ -95,14 +104,23 @@ fn service_of(service: config::Service) -> anyhow::Result<S3> {
     })
 }
 
-async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
+/// What protects the operator port.
+struct Protected {
+    tls: Option<Arc<rustls::ServerConfig>>,
+    scrape_token: Option<Zeroizing<String>>,
+}
+
+async fn build(parts: Parts<'_>, protected: Protected, store: Arc<dyn Store>) -> anyhow::Result<()> {
     let Parts {
         config,
         identity,
         clock,
         listeners,
         tasks,
+        reload: _,
     } = parts;
+    let commits = Arc::new(Commits::default());
+    let store: Arc<dyn Store> = Arc::new(Metered::new(store, Arc::clone(&commits)));
     let leaf = Arc::new(LiveIdentity::new(identity, clock.now())?);
     let stands_on = Ports {
         store,
@@ -113,6 +131,7 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         verifier: Arc::new(EcdsaVerifier),
     };
     let node = Node::open(stands_on, settings(config, listeners.mpx.local_addr()?)).await?;
+    node.settle_restore().await?;
     first_start(config, &node).await?;
 
     let (leaf_expires_at, expiry) = watch::channel(leaf.expires_at());
@@ -140,7 +159,12 @@ async fn build(parts: Parts<'_>, store: Arc<dyn Store>) -> anyhow::Result<()> {
         started_at: clock.now(),
         leaf_expires_at: expiry,
     };
-    serve_api(config, tasks, node, about, listeners.api).await
+    let Protected { tls, scrape_token } = protected;
+    let scrape = scrape_token.map(|token| {
+        let (started_at, leaf) = (about.started_at, about.leaf_expires_at.clone());
+        metrics::scrape(&token, config, &node, &commits, started_at, leaf)
+    });
+    serve_api(config, tasks, (node, about), (tls, scrape), listeners.api).await
 }
 
 fn settings(config: &Config, bound: std::net::SocketAddr) -> Settings {
@@ -208,6 +232,12 @@ fn background(
         soft.run_until_cancelled(collecting.keep_collecting()).await;
         Ok(())
     });
+    let doubting = Arc::clone(node);
+    let soft = tasks.soft().clone();
+    tasks.spawn("restored imports", async move {
+        soft.run_until_cancelled(doubting.keep_settling_doubts()).await;
+        Ok(())
+    });
     let removing = Arc::clone(node);
     let soft = tasks.soft().clone();
     tasks.spawn("content removal", async move {
@@ -259,20 +289,27 @@ fn sweep(
     });
 }
 
+/// How the operator API is protected; its certificate may change.
+fn tls_of(config: &Config, reload: &Reload) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let Protection::Tls {
+        certificate_file,
+        key_file,
+    } = &config.api.protection
+    else {
+        return Ok(None);
+    };
+    reload.certify(tls::certificate(certificate_file, key_file)?);
+    Ok(Some(tls::config(reload.resolver())?))
+}
+
 async fn serve_api(
     config: &Config,
     tasks: &Tasks,
-    node: Arc<Node>,
-    about: About,
+    (node, about): (Arc<Node>, About),
+    (tls, scrape): (Option<Arc<rustls::ServerConfig>>, Option<Scrape>),
     listener: tokio::net::TcpListener,
 ) -> anyhow::Result<()> {
-    let tls = match &config.api.protection {
-        Protection::Plaintext => None,
-        Protection::Tls {
-            certificate_file,
-            key_file,
-        } => Some(tls::load(certificate_file, key_file)?),
-    };
+    let is_tls = tls.is_some();
     let leaf_expires_at = about.leaf_expires_at.clone();
     let limits = peerd_api::Limits::default();
     let (api, readiness) = ApiServer::new(Arc::clone(&node), about, limits, tls).await;
@@ -285,13 +322,14 @@ async fn serve_api(
                 version: env!("CARGO_PKG_VERSION"),
                 leaf_expires_at,
             },
-            secure: !listener.local_addr()?.ip().is_loopback(),
+            upload_bytes_max: config.console.upload_bytes_max,
+            secure: is_tls || !listener.local_addr()?.ip().is_loopback(),
             stopping: api.stopping(),
         })
     } else {
         peerd_console::switched_off()
     };
-    let api = api.beside(pages);
+    let api = api.beside(pages).measured(scrape);
     let soft = tasks.soft().clone();
     let stopping = readiness.clone();
     tasks.spawn("operator api", async move {

@@ -61,6 +61,7 @@ macro_rules! conformance {
             tables_do_not_mix
             values_and_keys_are_any_bytes
             many_reads_answer_in_order
+            b118_a_copy_has_everything_of_one_moment
             a_feed_holds_each_object_once_at_its_latest_change
             a_batch_may_move_an_object_more_than_once
             an_object_that_is_removed_leaves_its_feed

@@ -17,6 +17,7 @@
 
 mod directory;
 mod disk;
+mod restore;
 mod writer;
 
 use std::fmt;
@@ -26,9 +27,11 @@ use std::thread::{self, JoinHandle};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use crate::copy::{self, Copied, Copying};
 use crate::notify::Notifier;
 use crate::read::{self, View};
 use crate::{
@@ -38,11 +41,16 @@ use crate::{
 use disk::{Disk, Snapshot};
 use writer::{Command, Published, Room, Writer};
 
+pub use restore::Restoring;
+
 /// How many batches may wait for the writer; whoever comes then waits to be let in.
 const QUEUE: usize = 256;
 
 /// So many point reads at once move off the async threads.
 const INLINE_READS_MAX: usize = 16;
+
+/// So many parts of a copy are read ahead.
+const COPY_AHEAD: usize = 4;
 
 /// How much of the machine a store may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,6 +214,33 @@ impl Store for Embedded {
     async fn audit(&self, number: u64, limit: usize) -> Result<Vec<AuditEntry>, Error> {
         self.blocking(move |snapshot| read::audit(snapshot, number, limit))
             .await
+    }
+
+    /// What the snapshot holds stays on disk until the copy is read or dropped.
+    fn copy(&self) -> Copying {
+        let disk = match self.disk() {
+            Ok(disk) => disk,
+            Err(error) => return stream::iter([Err(error)]).boxed(),
+        };
+        let (parts, copied) = mpsc::channel(COPY_AHEAD);
+        drop(spawn_blocking(move || {
+            let snapshot = disk.snapshot();
+            let take = |part| parts.blocking_send(Ok(part)).is_ok();
+            let read = snapshot.heads().and_then(|heads| {
+                if !take(Copied::Heads(Revision(heads.revision))) {
+                    return Ok(());
+                }
+                copy::read_all(&snapshot, take)
+            });
+            if let Err(error) = read {
+                // Who stopped reading does not want to know.
+                let _ = parts.blocking_send(Err(error));
+            }
+        }));
+        stream::unfold(copied, |mut copied| async move {
+            copied.recv().await.map(|part| (part, copied))
+        })
+        .boxed()
     }
 
     /// A caller that stops waiting does not take its batch back.

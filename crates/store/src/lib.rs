@@ -9,10 +9,12 @@
 #![warn(missing_docs)]
 
 pub mod audit;
+pub mod backup;
 mod batch;
 pub mod blobs;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod copy;
 pub mod embedded;
 mod engine;
 mod error;
@@ -29,6 +31,7 @@ mod traits;
 pub use audit::{ChainReport, verify_chain};
 pub use batch::{Batch, Expect, Op};
 pub use blobs::{Blobs, Depot, DepotOptions, MemoryBlobs, S3};
+pub use copy::{Copied, Copying};
 pub use embedded::Embedded;
 pub use engine::KEY_BYTES_MAX;
 pub use error::Error;

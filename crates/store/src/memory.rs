@@ -7,8 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use tokio::sync::watch;
 
+use crate::copy::{self, Copied, Copying};
 use crate::engine::{Group, Heads, Writes};
 use crate::notify::Notifier;
 use crate::read::{self, Keys, View};
@@ -157,6 +159,20 @@ impl Store for Memory {
 
     async fn audit(&self, number: u64, limit: usize) -> Result<Vec<AuditEntry>, Error> {
         read::audit(&*self.tables(), number, limit)
+    }
+
+    /// All of it is there when this returns: records share their bytes.
+    fn copy(&self) -> Copying {
+        let tables = self.tables();
+        let mut parts = vec![Ok(Copied::Heads(Revision(tables.heads.revision)))];
+        let take = |part| {
+            parts.push(Ok(part));
+            true
+        };
+        if let Err(error) = copy::read_all(&*tables, take) {
+            parts.push(Err(error));
+        }
+        stream::iter(parts).boxed()
     }
 
     async fn commit(&self, batch: Batch) -> Result<Committed, Error> {

@@ -14,6 +14,7 @@ mod data;
 mod exchange;
 mod job;
 mod peering;
+mod restored;
 
 pub use admin::{NameKind, NamedThing, TokenOwner};
 pub use collection::{Collection, Milestone, Removal};
@@ -21,6 +22,7 @@ pub use data::{ConflictEntry, SpaceOntology};
 pub use exchange::{ExportCursor, ImportCursor, Mark, Parked, PurgeDue, Shared};
 pub use job::{Cause, Job, JobCounts, JobFailure, JobStatus, Payload};
 pub use peering::{DialState, Queued, outbox_prefix};
+pub use restored::Restored;
 
 /// An audit fact as the chain keeps it.
 #[derive(Debug, Serialize, Deserialize)]

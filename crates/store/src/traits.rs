@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::copy::Copying;
 use crate::{Batch, Error, FeedId, Table, Topic};
 
 /// When a record was last written: larger is later, within one record. Two writes never share one.
@@ -120,6 +121,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Records of the audit chain from `number` on, at most `limit`.
     async fn audit(&self, number: u64, limit: usize) -> Result<Vec<AuditEntry>, Error>;
+
+    /// Everything that is here, as it is at this moment, whatever is written while it is read.
+    fn copy(&self) -> Copying;
 
     /// Writes a batch, whole and durable, or answers why not.
     async fn commit(&self, batch: Batch) -> Result<Committed, Error>;

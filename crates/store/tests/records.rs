@@ -20,7 +20,7 @@ use peerd_store::Record;
 use peerd_store::record::{decode, encode};
 use peerd_store::records::{
     Collection, ConflictEntry, DialState, ExportCursor, ImportCursor, Job, Mark, NamedThing, Parked,
-    PurgeDue, Queued, Removal, Shared, SpaceOntology, TokenOwner, decode_fact, encode_fact,
+    PurgeDue, Queued, Removal, Restored, Shared, SpaceOntology, TokenOwner, decode_fact, encode_fact,
 };
 use serde::de::DeserializeOwned;
 
@@ -38,7 +38,7 @@ macro_rules! records {
 
 records! {
     Collection ConflictEntry Connection DialState ExportCursor ImportCursor IssuedCode Job Knock Link Marking NamedThing
-    Parked Policy Principal PurgeDue Queued Removal Shared Space SpaceOntology TokenOwner
+    Parked Policy Principal PurgeDue Queued Removal Restored Shared Space SpaceOntology TokenOwner
 }
 
 #[test]

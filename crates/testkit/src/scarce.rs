@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use peerd_store::{
-    AuditEntry, Batch, Change, Committed, Entry, Error, FeedId, Memory, Range, Revision, Sequence, Store,
-    Table, Topic,
+    AuditEntry, Batch, Change, Committed, Copying, Entry, Error, FeedId, Memory, Range, Revision, Sequence,
+    Store, Table, Topic,
 };
 use tokio::sync::watch;
 
@@ -95,6 +95,10 @@ impl Store for Scarce {
 
     async fn audit(&self, number: u64, limit: usize) -> Result<Vec<AuditEntry>, Error> {
         self.store.audit(number, limit).await
+    }
+
+    fn copy(&self) -> Copying {
+        self.store.copy()
     }
 
     async fn commit(&self, batch: Batch) -> Result<Committed, Error> {

@@ -49,7 +49,11 @@ fn b027_an_identity_is_replaced_under_a_connection_and_through_kills() {
         assert_eq!(side.say("audit verify")["ok"], true);
     }
     // A viewer may not.
-    let token = text(&world.north.say("principal create vera --role viewer")["token"]);
+    let token = text(
+        &world
+            .north
+            .say("principal create vera --role viewer --space flights")["token"],
+    );
     let file = world.north.data_dir().join("vera.token");
     std::fs::write(&file, token).expect("written");
     let refused = world.north.try_ctl_as(&file, &["enrollment", "rotate-identity"]);

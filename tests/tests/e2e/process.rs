@@ -33,7 +33,7 @@ fn binaries() -> &'static Path {
 }
 
 /// One of the binaries. What the environment says to tests is not for it: it would refuse what it does not know.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(binaries().join(name));
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("PEERD_FAULTS_") {
@@ -176,6 +176,11 @@ impl Enrollment {
     pub(crate) fn stop(&mut self) -> Option<i32> {
         self.signal(rustix::process::Signal::TERM);
         self.daemon.take()?.wait().expect("an end").code()
+    }
+
+    /// Asks the daemon to read its configuration again.
+    pub(crate) fn hangup(&self) {
+        self.signal(rustix::process::Signal::HUP);
     }
 
     /// `kill -9` while somebody else still talks to the daemon.

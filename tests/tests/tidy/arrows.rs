@@ -82,6 +82,11 @@ const IN_TESTS: &[(&str, &str, &str)] = &[
         "peerd-store",
         "its tests break a record and ask for it",
     ),
+    (
+        "peerd-console",
+        "peerd-store",
+        "its tests look for what an upload left behind",
+    ),
 ];
 
 /// What from outside is for some of our crates only, and why.

@@ -7,6 +7,7 @@ pub fn action_of(path: &str) -> Option<Action> {
     let (service, method) = path.strip_prefix("/peerd.")?.split_once('/')?;
     match service {
         "admin.v1.AuditService" => audit(method),
+        "admin.v1.BackupService" => backup(method),
         "admin.v1.EnrollmentService" => enrollment(method),
         "admin.v1.MarkingService" => marking(method),
         "admin.v1.PolicyService" => policy(method),
@@ -39,6 +40,10 @@ macro_rules! rows {
 rows! { audit:
     "ListAudit" => AuditList,
     "VerifyAudit" => AuditVerify,
+}
+
+rows! { backup:
+    "CreateBackup" => EnrollmentBackup,
 }
 
 rows! { artifact:

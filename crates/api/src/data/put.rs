@@ -77,7 +77,7 @@ impl Running {
                 }
                 Ok(Some(Some(Part::End(pb::PutEnd { blake3 })))) => {
                     let hash: ContentHash = parse::required("blake3", &blake3)?;
-                    let artifact = put.finish(hash).await.map_err(told)?;
+                    let artifact = put.finish(Some(hash)).await.map_err(told)?;
                     let answer = pb::PutArtifactResponse {
                         durable_bytes: artifact.artifact.content.size,
                         artifact: Some(view::artifact(artifact)),
@@ -131,7 +131,7 @@ fn read_header(header: pb::PutHeader) -> Result<NewArtifact, Status> {
         } else {
             media_type
         },
-        size: size_bytes,
+        size: Some(size_bytes),
         tags: tags.into_iter().collect(),
         security: security(&classification, &markings)?,
         replaces: parse::optional("replaces", &replaces)?,

@@ -17,6 +17,8 @@ pub(crate) fn mapping(view: MappingView) -> pb::Mapping {
         source,
         actions,
         explicit,
+        // The problem says so in words.
+        drifted: _,
         problem,
     } = view;
     let pair = |(local, remote)| pb::PropertyPair { local, remote };

@@ -28,9 +28,13 @@ fn pages(seen: &Seen) -> AxumRouter {
 
 /// What a browser is answered that speaks HTTP/1.1.
 async fn ask(served: &Served, path: &str) -> String {
+    ask_as(served, path, "not one of a log").await
+}
+
+async fn ask_as(served: &Served, path: &str, id: &str) -> String {
     let mut stream = TcpStream::connect(served.addr).await.unwrap();
     let request =
-        format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-request-id: mine\r\nconnection: close\r\n\r\n");
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -48,8 +52,14 @@ async fn pages_pass_the_gate_and_learn_where_a_request_comes_from() {
         );
         let (from, id) = seen.lock().unwrap().remove(0);
         assert_eq!(from, Some([127, 0, 0, 1].into()));
-        assert_ne!(id, "mine", "the id is ours, whatever was sent");
+        assert_ne!(
+            id, "not one of a log",
+            "the id is ours when what was sent is none"
+        );
         assert!(answer.contains(&id));
+        let answer = ask_as(served, "/console/x", "the-callers.own_1").await;
+        assert_eq!(seen.lock().unwrap().remove(0).1, "the-callers.own_1");
+        assert!(answer.contains("the-callers.own_1"), "{answer}");
     })
     .await;
 }

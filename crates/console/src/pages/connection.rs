@@ -14,6 +14,7 @@ use crate::visit::Visit;
 
 mod close;
 mod conflicts;
+mod files;
 mod mapping;
 mod ontology;
 mod overview;
@@ -21,13 +22,16 @@ mod parked;
 mod settings;
 mod verify;
 
+pub(crate) use files::content as files_content;
 pub(crate) use overview::content as overview_content;
+pub(crate) use parked::content as parked_content;
 
 pub(crate) fn routes() -> Vec<Entry> {
     [
         overview::routes(),
         ontology::routes(),
         mapping::routes(),
+        files::routes(),
         conflicts::routes(),
         parked::routes(),
         settings::routes(),
@@ -93,9 +97,10 @@ impl Shown {
     /// What is on top of the page of this tab.
     pub(super) fn head_at(&self, visit: &Visit, tab: &str) -> Markup {
         let path = self.path();
-        let tabs: [(&str, &str, Action); 5] = [
+        let tabs: [(&str, &str, Action); 6] = [
             ("", "Overview", Action::ConnectionShow),
             ("/ontology", "Ontology", Action::MappingList),
+            ("/files", "Files", Action::ConnectionShow),
             ("/conflicts", "Conflicts", Action::ObjectConflicts),
             ("/parked", "Parked", Action::MappingList),
             ("/settings", "Settings", Action::ConnectionShow),

@@ -1,19 +1,28 @@
 //! Peer Manager: what needs somebody, every connection, and the mesh.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
+use peerd_core::ConnectionId;
 use peerd_core::authz::Action;
 use peerd_core::link::Status;
 use peerd_core::peering::Connection;
+use peerd_core::policy::Direction;
 use peerd_node::Error;
 use peerd_node::connection::ConnectionView;
+use peerd_node::exchange::rates::Moved;
 
 use crate::layout::{Page, Section};
+use crate::live::Content;
 use crate::mesh;
-use crate::parts::{badge, empty, flow, more, sentence, stage, when_known};
+use crate::parts::{badge, empty, flow, more, rate_in_words, sentence, stage, when_known};
 use crate::route::{Entry, Method, session};
 use crate::visit::{Outcome, Visit};
 
 mod waiting;
+
+/// What moves now.
+pub(crate) type Rates = BTreeMap<(ConnectionId, Direction), Moved>;
 
 /// How many connections one page shows.
 const ROWS: usize = 50;
@@ -39,7 +48,7 @@ async fn home(visit: Visit) -> Outcome {
                 }
             }
         }
-        div #live-content { (content) }
+        div #live-content { (content.markup) }
     };
     visit.page(&page, &body)
 }
@@ -52,7 +61,7 @@ fn live_path(visit: &Visit) -> String {
 }
 
 /// The part of the page that changes by itself.
-pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
+pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
     let ended = visit.query.text("show") == "ended";
     let all = visit.node().connection_records(&visit.caller).await?;
     let (over, current): (Vec<Connection>, Vec<Connection>) = all
@@ -77,7 +86,14 @@ pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
     } else {
         "/console/"
     };
-    Ok(html! {
+    let rates = visit.node().rates();
+    let seen = current.iter().any(|one| {
+        rates
+            .range((one.id, Direction::Export)..=(one.id, Direction::Import))
+            .next()
+            .is_some()
+    });
+    let markup = html! {
         p.summary #live-summary role="status" aria-live="polite" { (summary(&current, over.len())) }
         @if !ended { (waiting) }
         section aria-labelledby="all" {
@@ -88,11 +104,12 @@ pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
                     a href="/console/?show=ended" aria-current=[ended.then_some("page")] { "Ended " span.count { (over.len()) } }
                 }
             }
-            (table(visit, &rows, ended))
+            (table(visit, &rows, ended, &rates))
             (more(here, next))
         }
-        @if !ended { (mesh::picture(visit, &links, &current)) }
-    })
+        @if !ended { (mesh::picture(visit, &links, &current, &rates)) }
+    };
+    Ok(Content { markup, moving: seen })
 }
 
 fn summary(current: &[Connection], over: usize) -> String {
@@ -110,7 +127,7 @@ fn summary(current: &[Connection], over: usize) -> String {
     }
 }
 
-fn table(visit: &Visit, rows: &[ConnectionView], ended: bool) -> Markup {
+fn table(visit: &Visit, rows: &[ConnectionView], ended: bool, rates: &Rates) -> Markup {
     if rows.is_empty() {
         return if ended {
             empty(
@@ -126,16 +143,16 @@ fn table(visit: &Visit, rows: &[ConnectionView], ended: bool) -> Markup {
             table {
                 thead { tr {
                     th scope="col" { "Peer" } th scope="col" { "State" } th scope="col" { "Health" }
-                    th scope="col" { "Spaces" } th scope="col" { "Data" } th.number scope="col" { "Lag" }
+                    th scope="col" { "Spaces" } th scope="col" { "Data" } th scope="col" { "Now" } th.number scope="col" { "Lag" }
                     th scope="col" { "Last acknowledged" }
                 } }
-                tbody { @for view in rows { (row(view)) } }
+                tbody { @for view in rows { (row(view, rates)) } }
             }
         }
     }
 }
 
-fn row(view: &ConnectionView) -> Markup {
+fn row(view: &ConnectionView, rates: &Rates) -> Markup {
     let connection = &view.connection;
     let title = view
         .remote_title
@@ -159,12 +176,26 @@ fn row(view: &ConnectionView) -> Markup {
             }
             td { (here) " " span.arrow aria-hidden="true" { "⇄" } span.hidden { " with " } " " (there) }
             td { (flow(connection.flow())) }
+            td { (now(connection, rates)) }
             td.number {
                 @if view.feeds.is_empty() { span.none { "—" } } @else { (lag) }
                 @if parked > 0 { " " span.parked { (parked) " parked" } }
             }
             td { (when_known(view.last_acknowledged_at)) }
         }
+    }
+}
+
+/// What moves now, each way.
+fn now(connection: &Connection, rates: &Rates) -> Markup {
+    let ways = [(Direction::Export, "out "), (Direction::Import, "in ")];
+    let moving: Vec<_> = ways
+        .iter()
+        .filter_map(|(way, word)| Some((word, rates.get(&(connection.id, *way))?)))
+        .collect();
+    html! {
+        @for (word, rate) in &moving { span.way { (word) (rate_in_words(**rate)) } }
+        @if moving.is_empty() { span.none { "—" } }
     }
 }
 

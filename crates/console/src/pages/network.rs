@@ -8,6 +8,7 @@ use peerd_node::Error;
 use peerd_node::link::LinkView;
 
 use crate::layout::{Page, Section};
+use crate::live::Content;
 use crate::parts::{badge, button_form, confirm, empty, facts, id, more, remedy, when, when_known};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, segment};
@@ -30,13 +31,7 @@ pub(crate) fn routes() -> Vec<Entry> {
 }
 
 async fn list(visit: Visit) -> Outcome {
-    let after = visit.query.optional("after")?;
-    let (links, next) = visit.node().list_links(&visit.caller, after, ROWS).await?;
-    let knocks = if visit.may(Action::LinkKnocks) {
-        Some(visit.node().list_knocks(&visit.caller).await?)
-    } else {
-        None
-    };
+    let content = content(&visit).await?;
     let body = html! {
         div.head {
             h1 { "Network connections" }
@@ -45,6 +40,25 @@ async fn list(visit: Visit) -> Outcome {
                 @if visit.may(Action::LinkInspect) { a.button href="/console/link-code/enter" { "Enter link code" } }
             }
         }
+        div #live-content { (content.markup) }
+    };
+    let after: String = form_urlencoded::byte_serialize(visit.query.text("after").as_bytes()).collect();
+    let page = Page::new(Section::Network, "Network connections")
+        .live(format!("/console/events/network?after={after}"));
+    visit.page(&page, &body)
+}
+
+/// The part of the page that changes by itself.
+pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
+    let after = visit.query.optional("after")?;
+    let (links, next) = visit.node().list_links(&visit.caller, after, ROWS).await?;
+    let knocks = if visit.may(Action::LinkKnocks) {
+        Some(visit.node().list_knocks(&visit.caller).await?)
+    } else {
+        None
+    };
+    let markup = html! {
+        p.summary role="status" aria-live="polite" { (summary(&links)) }
         section aria-labelledby="links" {
             h2 #links { "Links" }
             @if links.is_empty() { (empty("There is no link yet.", &html! {
@@ -59,7 +73,32 @@ async fn list(visit: Visit) -> Outcome {
             }
         }
     };
-    visit.page(&Page::new(Section::Network, "Network connections"), &body)
+    Ok(Content {
+        markup,
+        moving: false,
+    })
+}
+
+/// How many links are how.
+fn summary(links: &[LinkView]) -> String {
+    let states = [
+        Status::Healthy,
+        Status::Degraded,
+        Status::Down,
+        Status::Blocked,
+        Status::Pending,
+    ];
+    let count = |status| links.iter().filter(|view| view.health.status == status).count();
+    let words: Vec<String> = states
+        .into_iter()
+        .map(|status| (count(status), status))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, status)| format!("{count} {}", status.as_str()))
+        .collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("{}.", words.join(", "))
 }
 
 fn table(links: &[LinkView]) -> Markup {

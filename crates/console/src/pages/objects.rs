@@ -91,9 +91,12 @@ async fn types(visit: Visit) -> Outcome {
     let space = visit.param("space");
     let ontology = visit.node().show_ontology(&visit.caller, space).await?;
     let body = html! {
-        h1 { (space) }
+        div.head {
+            h1 { (space) }
+            div.buttons { a.button href={ "/console/ontology/" (segment(space)) } { "Ontology" } }
+        }
         @if ontology.object_types.is_empty() {
-            (empty("This space has no object types.", &html! { "Apply an ontology with " code { "peerctl ontology apply " (space) " FILE" } "." }))
+            (empty("This space has no object types.", &html! { "Apply an ontology under " a href={ "/console/ontology/" (segment(space)) } { "Ontology" } "." }))
         } @else {
             div.scroll tabindex="0" role="group" aria-label="Object types" {
                 table {

@@ -138,17 +138,33 @@ pub(crate) async fn known_security(visit: &Visit) -> Result<(Levels, Vec<Name>),
     Ok((levels, markings.into_iter().map(|marking| marking.name).collect()))
 }
 
-/// A classification and markings to choose.
+/// The classification and markings of a connection to choose.
 pub(crate) fn security_fields(levels: &[Name], markings: &[Name], chosen: &Security) -> Markup {
+    let hint = "Data crosses only if its level is at most this one and each of its markings is ticked.";
+    security_choice(levels, markings, chosen, ("Highest classification", hint))
+}
+
+/// The classification and markings of something that may cross to choose.
+pub(crate) fn own_security_fields(levels: &[Name], markings: &[Name], chosen: &Security) -> Markup {
+    let hint = "It crosses only connections that reach this level and have each of its markings.";
+    security_choice(levels, markings, chosen, ("Classification", hint))
+}
+
+fn security_choice(
+    levels: &[Name],
+    markings: &[Name],
+    chosen: &Security,
+    (label, hint): (&str, &str),
+) -> Markup {
     let mut options = vec![(String::new(), "unclassified".to_owned())];
     options.extend(levels.iter().map(|level| (level.to_string(), level.to_string())));
     let level = chosen.classification.as_ref().map_or("", Name::as_str);
     html! {
         fieldset.security {
             legend { "Security" }
-            p.hint { "Data crosses only if its level is at most this one and each of its markings is ticked." }
+            p.hint { (hint) }
             div.field {
-                label for="classification" { "Highest classification" }
+                label for="classification" { (label) }
                 select #classification name="classification" {
                     @for (value, title) in &options {
                         option value=(value) selected[value == level] { (title) }

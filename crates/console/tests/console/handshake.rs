@@ -11,15 +11,15 @@ use peerd_testkit::{Party, TestClock, carry};
 use crate::{Desk, Reply, Visitor};
 
 /// Two linked parties with their consoles and an admin at each.
-struct Pair {
-    a: Party,
-    b: Party,
-    at_a: (Desk, Visitor),
+pub(crate) struct Pair {
+    pub(crate) a: Party,
+    pub(crate) b: Party,
+    pub(crate) at_a: (Desk, Visitor),
     at_b: (Desk, Visitor),
 }
 
 impl Pair {
-    async fn linked() -> Pair {
+    pub(crate) async fn linked() -> Pair {
         let clock = Arc::new(TestClock::default());
         let a = Party::founded("a", 1, Arc::clone(&clock)).await;
         let b = Party::founded("b", 2, clock).await;
@@ -40,7 +40,7 @@ impl Pair {
     }
 
     /// a asks by the form; the code that is shown.
-    async fn code(&self) -> String {
+    pub(crate) async fn code(&self) -> String {
         let link = self.a.link_to(self.b.id()).await.unwrap().id;
         let fields = format!("space=main&link={link}&export=objects&import=objects&hours=72");
         let (desk, visitor) = &self.at_a;
@@ -52,7 +52,7 @@ impl Pair {
         code.split('<').next().unwrap().to_owned()
     }
 
-    async fn at_b(&self, path: &str, fields: &str) -> Reply {
+    pub(crate) async fn at_b(&self, path: &str, fields: &str) -> Reply {
         let (desk, visitor) = &self.at_b;
         desk.post(path, visitor, fields).await
     }
@@ -66,7 +66,7 @@ async fn desk(party: &Party, number: u8) -> (Desk, Visitor) {
     (desk, visitor)
 }
 
-fn location(reply: &Reply) -> String {
+pub(crate) fn location(reply: &Reply) -> String {
     reply.headers["location"].to_str().unwrap().to_owned()
 }
 
@@ -157,7 +157,15 @@ async fn a_connection_of_another_space_is_not_there() {
     let shown = desk.get(&location(&made), Some(admin)).await.body;
     let (_, token) = shown.split_once("peerd_").unwrap();
     let other = desk.sign_in(&format!("peerd_{}", &token[..52])).await;
-    for below in ["", "/ontology", "/settings", "/close", "/parked"] {
+    for below in [
+        "",
+        "/ontology",
+        "/settings",
+        "/close",
+        "/parked",
+        "/files",
+        "/mapping",
+    ] {
         let path = format!("/console/connections/{id}{below}");
         assert_eq!(
             desk.get(&path, Some(&other)).await.status,
@@ -165,11 +173,14 @@ async fn a_connection_of_another_space_is_not_there() {
             "{path}"
         );
     }
-    let stream = format!("/console/events/connection/{id}");
-    assert_eq!(
-        desk.get(&stream, Some(&other)).await.status,
-        StatusCode::NOT_FOUND
-    );
+    for below in ["", "/files", "/parked"] {
+        let stream = format!("/console/events/connection/{id}{below}");
+        assert_eq!(
+            desk.get(&stream, Some(&other)).await.status,
+            StatusCode::NOT_FOUND,
+            "{stream}"
+        );
+    }
     let home = desk.get("/console/", Some(&other)).await.body;
     assert!(!home.contains(&id.to_string()));
 }

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod denied;
+mod files;
 mod handshake;
 mod live;
 mod pages;
 mod sessions;
+mod types;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+/// The largest file of a form.
+const UPLOAD_BYTES_MAX: u64 = 3 << 20;
 /// How often a stranger may fail.
 const FAILURES_MAX: u32 = 5;
 
@@ -107,6 +111,7 @@ impl Desk {
                 leaf_expires_at,
             },
             secure,
+            upload_bytes_max: UPLOAD_BYTES_MAX,
             stopping: stopping.clone(),
         };
         Desk {

@@ -158,6 +158,29 @@ fn field_mapping(pairs: &[(&str, &str)], export: Lanes, import: Lanes) -> Result
 }
 
 #[test]
+fn a_draft_says_everything_that_is_wrong_and_about_which_property() {
+    let (ours, theirs) = (ours(), theirs());
+    let (local, remote) = (
+        ours.object_type("airport").unwrap(),
+        theirs.schema_of("field").unwrap(),
+    );
+    let pairs = [("alt", "label"), ("name", "nope")].map(|(here, there)| (name(here), name(there)));
+    let drafted = Mapping::draft(local, &remote, pairs, Lanes::BOTH, Lanes::BOTH, &BTreeMap::new());
+    let (_, problems) = drafted;
+    let about: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.property().map(ToString::to_string))
+        .collect();
+    let about: Vec<_> = about.iter().map(Option::as_deref).collect();
+    assert_eq!(about, [None, None, Some("alt"), None, Some("faa"), Some("name")]);
+    assert_eq!(
+        problems.first(),
+        Some(&MappingError::SourceBothWays),
+        "as one who saves it is told"
+    );
+}
+
+#[test]
 fn a_chosen_mapping_is_checked() {
     let source = Lanes {
         source: true,

@@ -112,7 +112,7 @@ impl Ontology {
 }
 
 /// The new form of a type with the numbers of the old one.
-fn grown(old: &ObjectType, new: &ObjectType) -> Result<ObjectType, Incompatible> {
+pub(super) fn grown(old: &ObjectType, new: &ObjectType) -> Result<ObjectType, Incompatible> {
     let mut properties = Vec::with_capacity(new.properties.len());
     for before in &old.properties {
         properties.push(kept(old, before, new)?);
@@ -163,7 +163,7 @@ fn grown(old: &ObjectType, new: &ObjectType) -> Result<ObjectType, Incompatible>
 }
 
 /// The new form of a property that was there before, under its old number.
-fn kept(old: &ObjectType, before: &Property, new: &ObjectType) -> Result<Property, Incompatible> {
+pub(super) fn kept(old: &ObjectType, before: &Property, new: &ObjectType) -> Result<Property, Incompatible> {
     let (object_type, property) = (old.name.clone(), before.name.clone());
     let Some(after) = new.named(before.name.as_str()) else {
         return Err(Incompatible::PropertyRemoved {

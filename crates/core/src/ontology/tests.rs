@@ -1,6 +1,7 @@
 use super::*;
 
 mod links;
+mod preview;
 
 const FLIGHTS: &str = r"
 object_types:

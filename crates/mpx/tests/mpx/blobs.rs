@@ -66,7 +66,7 @@ async fn put(site: &Site, content: &Bytes) -> ArtifactView {
         space: SPACE.to_owned(),
         name: "a file".to_owned(),
         media_type: "application/octet-stream".to_owned(),
-        size: content.len() as u64,
+        size: Some(content.len() as u64),
         tags: BTreeSet::new(),
         security: Security::default(),
         replaces: None,
@@ -75,7 +75,7 @@ async fn put(site: &Site, content: &Bytes) -> ArtifactView {
     let mut put = site.node.put_artifact(&site.caller, new).await.unwrap();
     put.write(content.clone()).await.unwrap();
     let hash = peerd_core::ContentHash::from_bytes(*blake3::hash(content).as_bytes());
-    put.finish(hash).await.unwrap()
+    put.finish(Some(hash)).await.unwrap()
 }
 
 async fn read(site: &Site, blob: Blob) -> Option<Vec<u8>> {

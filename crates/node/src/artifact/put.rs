@@ -9,7 +9,7 @@ use peerd_core::authz::Action;
 use peerd_core::object::ObjectState;
 use peerd_core::security::Security;
 use peerd_core::{ArtifactId, Blob, ContentHash, Reason, Time, UploadId};
-use peerd_store::blobs::Upload;
+use peerd_store::blobs::{Begun, Upload};
 use sha2::{Digest as _, Sha256};
 
 use super::{ArtifactAt, ArtifactView, Place, built_in};
@@ -30,8 +30,8 @@ pub struct NewArtifact {
     pub name: String,
     /// The media type of its bytes.
     pub media_type: String,
-    /// How many bytes there are.
-    pub size: u64,
+    /// How many bytes there are; `None` where its sender cannot say, as with a form.
+    pub size: Option<u64>,
     /// Its tags.
     pub tags: BTreeSet<String>,
     /// Its classification and markings.
@@ -49,6 +49,7 @@ pub struct Put {
     place: Place,
     new: NewArtifact,
     id: ArtifactId,
+    upload_id: UploadId,
     upload: Box<dyn Upload>,
     taken: u64,
     durable: u64,
@@ -79,10 +80,10 @@ impl Node {
         }
         let blank = Blob {
             hash: ContentHash::from_bytes([0; 32]),
-            size: new.size,
+            size: new.size.unwrap_or_default(),
         };
         new.artifact(blank).check().map_err(invalid)?;
-        if i64::try_from(new.size).is_err() {
+        if i64::try_from(blank.size).is_err() {
             return Err(Error::of(Reason::TooLarge));
         }
         if new.upload.len() > UPLOAD_MAX {
@@ -91,10 +92,8 @@ impl Node {
                 format_args!("at most {UPLOAD_MAX} bytes"),
             ));
         }
-        let upload = self
-            .blobs
-            .upload(self.upload_id(caller, &place, &new.upload))
-            .await?;
+        let upload_id = self.upload_id(caller, &place, &new.upload);
+        let upload = self.blobs.upload(upload_id).await?;
         let taken = upload.offset();
         let put = Put {
             node: Arc::clone(self),
@@ -102,6 +101,7 @@ impl Node {
             place,
             new,
             id,
+            upload_id,
             upload,
             taken,
             durable: taken,
@@ -168,8 +168,16 @@ impl Put {
         Ok(self.upload.sync().await?)
     }
 
-    /// All bytes came: the artifact is there. They are what their sender says they are, or it is not.
-    pub async fn finish(self, hash: ContentHash) -> Result<ArtifactView, Error> {
+    /// Throws away what came: nobody will go on with it.
+    pub async fn abandon(self) -> Result<(), Error> {
+        let (node, upload_id) = (Arc::clone(&self.node), self.upload_id);
+        drop(self);
+        Ok(node.blobs.abandon(Begun::Upload(upload_id)).await?)
+    }
+
+    /// All bytes came: the artifact is there. They are what their sender says they are, or it is not. A sender that can
+    /// say nothing, as a form, has their hash told by the answer.
+    pub async fn finish(self, said: Option<ContentHash>) -> Result<ArtifactView, Error> {
         let Put {
             node,
             caller,
@@ -180,12 +188,12 @@ impl Put {
             taken,
             ..
         } = self;
-        if taken != new.size {
-            let told = format!("{} bytes were announced and {taken} came", new.size);
+        if let Some(size) = new.size.filter(|size| *size != taken) {
+            let told = format!("{size} bytes were announced and {taken} came");
             return Err(Error::new(Reason::ContentMismatch, told));
         }
         let content = upload.finish().await?;
-        if content != (Blob { hash, size: new.size }) {
+        if content.size != taken || said.is_some_and(|said| said != content.hash) {
             let told = format!("the bytes that came have the BLAKE3 {}", content.hash);
             return Err(Error::new(Reason::ContentMismatch, told));
         }
@@ -203,11 +211,13 @@ impl Put {
     }
 
     fn within_size(&self) -> Result<(), Error> {
-        if self.taken <= self.new.size {
-            return Ok(());
+        match self.new.size {
+            Some(size) if self.taken > size => {
+                let told = format!("{size} bytes were announced and more came");
+                Err(Error::new(Reason::ContentMismatch, told))
+            }
+            _ => Ok(()),
         }
-        let told = format!("{} bytes were announced and more came", self.new.size);
-        Err(Error::new(Reason::ContentMismatch, told))
     }
 }
 

@@ -13,14 +13,14 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use peerd_core::Reason;
 use peerd_core::policy::{self, Direction, Permit};
-use peerd_store::records::{Cause, Mark};
-use peerd_store::{Entry, Table, Topic};
+use peerd_store::records::{Cause, ExportCursor, Mark};
+use peerd_store::{Entry, Range, Records as _, Table, Topic};
 use tokio::sync::watch;
 
 use super::draft::{Candidate, Draft};
 use super::jobs::Beginning;
 use super::marks::{self, Renewed, Unsettled};
-use super::offer::offer;
+use super::offer::{Knows, offer};
 use super::planned::{Plan, Planned};
 use super::position::{Sealer, Standpoint, Walk};
 use super::progress::Ending;
@@ -60,6 +60,8 @@ pub struct Exporter {
     page: Option<Page>,
     planned: Planned,
     terms: Option<Arc<ExportTerms>>,
+    /// The importer stands further back than it did: it is also told what it once told us.
+    lost: bool,
     /// The terms may be others by now.
     stale: bool,
     world: Work,
@@ -106,6 +108,7 @@ impl Exporter {
                 (Standpoint::default(), Cause::Resync)
             }
         };
+        let lost = at.says_all() && cause != Cause::Resync && node.has_heard(&flow).await?;
         let object_type = &flow.object_type;
         let beginning = Beginning { cause, object_type };
         let exporter = Exporter {
@@ -128,6 +131,7 @@ impl Exporter {
             page: None,
             planned: Planned::default(),
             terms: None,
+            lost,
             stale: true,
         };
         // An importer that stands further back than it did has lost what it acknowledged since.
@@ -295,13 +299,18 @@ impl Exporter {
         page: &Page,
     ) -> Result<Vec<Candidate>, Error> {
         let (prefix, me) = (terms.feed.prefix(), self.node.enrollment_id());
+        let knows = if self.lost && self.at.0.says_all() {
+            Knows::Less
+        } else {
+            Knows::WhatItSent
+        };
         let candidate = |(key, entry): &(Bytes, Entry)| {
             let key = primary_key_of(&prefix, key)?;
             Ok(Candidate {
                 sequence: entry.revision.0,
                 key: key.to_owned(),
                 place: marks::key_of(&self.flow, key),
-                offer: offer(permit, terms, &entry.value, me)?,
+                offer: offer(permit, terms, &entry.value, me, knows)?,
             })
         };
         page.rows.iter().map(candidate).collect()
@@ -386,6 +395,23 @@ impl Exporter {
         let acknowledged = all.then(|| (handed.terms, handed.walk.reached()));
         let progress = &self.node.progress;
         progress.exported(&self.flow, reached, settled, acknowledged);
+    }
+}
+
+impl Node {
+    /// Whether the other side has acknowledged this stream before, or was sent something on it.
+    async fn has_heard(&self, flow: &Flow) -> Result<bool, Error> {
+        if self.progress.has_acknowledged(flow) {
+            return Ok(true);
+        }
+        let key = ExportCursor::key_of(flow.connection, &flow.object_type);
+        let noted = self.store.find::<ExportCursor>(&key).await?;
+        if noted.is_some_and(|noted| noted.record.acknowledged > 0) {
+            return Ok(true);
+        }
+        let marks = Mark::prefix(flow.connection, &flow.object_type);
+        let marks = Range::prefix(Table::Exported, marks, 1);
+        Ok(!self.store.range(marks).await?.is_empty())
     }
 }
 

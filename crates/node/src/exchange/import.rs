@@ -271,6 +271,7 @@ impl Node {
         }
         if advance.is_some() {
             self.progress.jobs.took(flow, items, taken, self.now());
+            self.progress.tally.took(items, taken.parked);
         }
         Ok(refusals)
     }
@@ -459,6 +460,7 @@ impl Node {
             caught_up: advance.caught_up,
             withdrawn: false,
             at: self.now(),
+            doubted: known.is_some_and(|known| known.doubted),
         };
         match &found {
             Some(found) => writes.replace(&next, found.revision)?,

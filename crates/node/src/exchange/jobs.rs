@@ -15,6 +15,7 @@ use peerd_store::records::{Cause, Job, JobFailure, JobStatus};
 use tokio::sync::Notify;
 
 use super::position::Digest;
+use super::rates::Rates;
 use super::{Ack, Batch, Change, Flow, Item};
 use book::{Book, Key, is_rested};
 
@@ -41,6 +42,8 @@ pub(super) struct Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     book: Mutex<Book>,
+    /// How much moved lately.
+    pub(crate) rates: Rates,
     /// Held while jobs are written, so that an older count never replaces a newer one.
     pub(crate) writing: tokio::sync::Mutex<Recorded>,
     /// Told when a job ended that is to be written.
@@ -143,6 +146,8 @@ impl Jobs {
             .filter(|item| item.change == Change::Retraction);
         let retracted = retracted.count() as u64;
         let bytes = bytes_of(&batch.items);
+        self.rates
+            .moved((flow.connection, Direction::Export), (items, bytes), now);
         book.moves(&key, now, |counts| {
             counts.sent += items;
             counts.retracted += retracted;
@@ -183,6 +188,8 @@ impl Jobs {
             removed,
             parked,
         } = taken;
+        self.rates
+            .moved((flow.connection, Direction::Import), (read, bytes), now);
         self.lock().moves(&key(flow, Direction::Import), now, |counts| {
             counts.read += read;
             counts.applied += written;
@@ -258,7 +265,8 @@ fn key(flow: &Flow, direction: Direction) -> Key {
     (flow.connection, flow.object_type.clone(), direction)
 }
 
-fn bytes_of(items: &[Item]) -> u64 {
+/// The bytes of items.
+pub(super) fn bytes_of(items: &[Item]) -> u64 {
     let bytes = items.iter().map(|item| match &item.change {
         Change::State(bytes) => bytes.len() + item.key.len(),
         Change::Retraction => item.key.len(),

@@ -28,6 +28,15 @@ pub(super) enum Offer {
     TooLarge,
 }
 
+/// What the other side has of what it once sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Knows {
+    /// All of it: it need not be sent back.
+    WhatItSent,
+    /// Perhaps not all: it stands at the beginning although it stood further on, as after a restore.
+    Less,
+}
+
 /// Decides on one object, by its stored bytes. The permit is the proof that the policies let objects go to this peer
 /// now.
 pub(super) fn offer(
@@ -35,11 +44,12 @@ pub(super) fn offer(
     terms: &ExportTerms,
     bytes: &Bytes,
     me: EnrollmentId,
+    knows: Knows,
 ) -> Result<Offer, Error> {
     let stored = StoredRef::read(bytes)?;
     let connection = &terms.connection;
     let theirs = stored.provenance.via == Some(connection.id);
-    if theirs && stored.clean {
+    if theirs && stored.clean && knows == Knows::WhatItSent {
         return Ok(Offer::Nothing);
     }
     if permit.covers().data != artifact::data_of(&terms.feed.object_type) {

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use peerd_core::EpochId;
-use peerd_store::{Batch, RecordBatch as _, Records as _, meta_record};
+use peerd_store::{Batch, Record as _, RecordBatch as _, Records as _, meta_record};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -68,6 +68,11 @@ impl Walk {
 }
 
 impl Standpoint {
+    /// Whether the walk is at its very beginning, or still in the scan that it began with: all is said.
+    pub(super) fn says_all(&self) -> bool {
+        self.floor == 0 && (matches!(self.walk, Walk::Scan { .. }) || *self == Standpoint::default())
+    }
+
     /// Whether it can have been made by a store whose last revision is this one.
     pub(super) fn is_within(&self, revision: u64) -> bool {
         self.walk.number() <= revision
@@ -214,6 +219,12 @@ impl Sealer {
 
 fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.first_chunk().copied().unwrap_or([0; N])
+}
+
+/// Ends the epoch, in a batch: the positions that were given out mean nothing from then on, and what seals the next ones
+/// is made at first use.
+pub(crate) fn end_epoch(batch: &mut Batch) {
+    batch.delete(FeedSecret::TABLE, b"feed_secret".as_slice());
 }
 
 impl Node {

@@ -16,8 +16,10 @@ use peerd_store::records::{ImportCursor, JobFailure, Parked};
 use peerd_store::{Records as _, Sequence};
 use tokio::sync::watch;
 
+use super::jobs::bytes_of;
 use super::jobs::{Beginning, Jobs, failure};
 use super::position::Digest;
+use super::tally::Tally;
 use super::{Ack, Batch, Flow};
 use crate::object::stored::feed_of;
 use crate::{Error, Node};
@@ -80,6 +82,7 @@ pub struct Progress {
     decisions: Mutex<BTreeMap<(ConnectionId, Direction, DataType), bool>>,
     changes: watch::Sender<u64>,
     pub(crate) jobs: Jobs,
+    pub(crate) tally: Tally,
 }
 
 impl Default for Progress {
@@ -89,6 +92,7 @@ impl Default for Progress {
             decisions: Mutex::default(),
             changes: watch::Sender::new(0),
             jobs: Jobs::default(),
+            tally: Tally::default(),
         }
     }
 }
@@ -113,6 +117,9 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let (stream, failure) = ((self.direction, self.number), self.failure.take());
+        if failure.is_some() {
+            self.node.progress.tally.of(self.direction).failures.add(1);
+        }
         let (jobs, now) = (&self.node.progress.jobs, self.node.now());
         jobs.ended(&self.flow, stream, failure, now);
         self.node.progress.update(&self.flow, self.direction, |stream| {
@@ -151,6 +158,11 @@ impl Progress {
     /// An exporter hands a batch out.
     pub(super) fn sent(&self, flow: &Flow, batch: &Batch, now: Time) {
         self.jobs.sent(flow, batch, now);
+        if !batch.items.is_empty() {
+            self.tally.export.batches.add(1);
+            self.tally.export.objects.add(batch.items.len() as u64);
+            self.tally.export.bytes.add(bytes_of(&batch.items));
+        }
     }
 
     /// An exporter walked and was acknowledged up to here; settled when nothing else was waiting. `acknowledged` says,
@@ -174,6 +186,7 @@ impl Progress {
 
     pub(super) fn acknowledged(&self, flow: &Flow, ack: &Ack, now: Time) {
         self.jobs.answered(flow, ack, now);
+        self.tally.export.parked.add(ack.refusals.len() as u64);
         self.update(flow, Direction::Export, |stream| {
             stream.acknowledged_at = Some(now);
         });
@@ -203,6 +216,7 @@ impl Progress {
 
     /// A position meant nothing here.
     pub(super) fn resynced(&self, flow: &Flow) {
+        self.tally.resyncs.add(1);
         self.update(flow, Direction::Export, |stream| stream.resyncs += 1);
     }
 
@@ -217,6 +231,12 @@ impl Progress {
         let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
         let before = decisions.insert((connection, direction, data), allowed);
         before.unwrap_or(true) != allowed
+    }
+
+    /// Whether an export was acknowledged, as this process saw it.
+    pub(super) fn has_acknowledged(&self, flow: &Flow) -> bool {
+        let stream = self.of(flow.connection, &flow.object_type, Direction::Export);
+        stream.acknowledged_at.is_some() || stream.acknowledged.is_some_and(|(_, place)| place > 0)
     }
 
     /// How far each export was acknowledged, as this process saw it, and the terms it went under.

@@ -10,6 +10,7 @@ use crate::{Caller, Error, Node};
 impl Node {
     /// Keeps a refused attempt. What a stranger can make us write is bounded by `core::link::record`.
     pub(crate) async fn knocked(&self, attempt: Attempt) -> Result<(), Error> {
+        self.progress.tally.knocks.add(1);
         let kept: Vec<Knock> = self
             .store
             .all::<Knock>(&[])

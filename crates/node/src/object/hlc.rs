@@ -74,6 +74,23 @@ impl Node {
         Ok(Window { last, limit })
     }
 
+    /// Moves the clock, in a batch, behind all that may have been given out after a backup was made: those clocks were
+    /// not ahead of the wall by more than the ones before it, and the wall has moved on since.
+    pub(crate) async fn pass_lost_clocks(&self, batch: &mut Batch, backed_up_at: Time) -> Result<(), Error> {
+        let found = self.store.find::<ReservedClock>(b"write_clock").await?;
+        let reserved = found.as_ref().map_or(Hlc::ZERO, |found| found.record.limit);
+        let ahead = reserved.time().since(backed_up_at);
+        let until = Hlc::at(self.now().plus(ahead).plus(WINDOW));
+        let record = ReservedClock {
+            limit: reserved.max(until),
+        };
+        match found {
+            Some(found) => batch.replace(&record, found.revision)?,
+            None => batch.insert(&record)?,
+        };
+        Ok(())
+    }
+
     /// Refuses a clock of another enrollment that is too far in the future: what has it would win over every honest
     /// write until then.
     pub(crate) fn believable(&self, seen: Hlc) -> Result<(), Error> {

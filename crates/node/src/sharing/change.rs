@@ -1,18 +1,17 @@
 //! What operators share and map.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use peerd_core::artifact;
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
 use peerd_core::mapping::{Mapping, Sharing, TypeShare};
-use peerd_core::object::Lanes;
-use peerd_core::ontology::{ApiName, ObjectType, PropertyType, Schema};
+use peerd_core::ontology::{ObjectType, Schema};
 use peerd_core::{ConnectionId, Reason};
 use peerd_store::Batch;
 use peerd_store::records::Shared;
 
+use super::draft::drafted;
 use super::{MappingView, Standing, republished, wire, write};
 use crate::{Caller, Error, Node, audit};
 
@@ -95,11 +94,10 @@ impl Node {
         let what = format!("{} = {}", wish.local_type, wish.remote_type);
         let change = |standing: &Standing, next: &mut Shared| {
             let mapping = wished(standing, wish)?;
-            next.mappings.retain(|one| !is_same_pair(one, &mapping));
-            if let Some(other) = next.mappings.iter().find(|one| shares_a_type(one, &mapping)) {
-                let told = format!("{} is mapped to {} already", other.local_type, other.remote_type);
+            if let Some(told) = taken(&next.mappings, &mapping) {
                 return Err(Error::new(Reason::NameTaken, told));
             }
+            next.mappings.retain(|one| !is_same_pair(one, &mapping));
             next.mappings.push(mapping);
             within_limit("mappings", next.mappings.len())
         };
@@ -189,14 +187,18 @@ fn within_limit(what: &str, count: usize) -> Result<(), Error> {
     Err(Error::new(Reason::TooLarge, told))
 }
 
-fn local_type<'a>(standing: &'a Standing, field: &str, name: &str) -> Result<Cow<'a, ObjectType>, Error> {
+pub(super) fn local_type<'a>(
+    standing: &'a Standing,
+    field: &str,
+    name: &str,
+) -> Result<Cow<'a, ObjectType>, Error> {
     not_built_in(field, name)?;
     let known = standing.ontology.feed_type(name);
     known.ok_or_else(|| Error::field(field, format!("the space has no object type {name:?}")))
 }
 
 /// Artifacts are shared by calls of their own, and mapped to themselves.
-fn not_built_in(field: &str, name: &str) -> Result<(), Error> {
+pub(super) fn not_built_in(field: &str, name: &str) -> Result<(), Error> {
     if artifact::is_reserved(name) {
         let told = format!("{name} is built in, and mapped to itself; `artifact share` says which go out");
         return Err(Error::field(field, told));
@@ -212,74 +214,22 @@ fn shares_a_type(one: &Mapping, other: &Mapping) -> bool {
     one.local_type == other.local_type || one.remote_type == other.remote_type
 }
 
+/// That one of the two types is mapped to another one.
+pub(super) fn taken(mappings: &[Mapping], wanted: &Mapping) -> Option<String> {
+    let others = mappings.iter().filter(|one| !is_same_pair(one, wanted));
+    let mut others = others.filter(|one| shares_a_type(one, wanted));
+    let other = others.next()?;
+    Some(format!(
+        "{} is mapped to {} already",
+        other.local_type, other.remote_type
+    ))
+}
+
 /// The mapping that a wish comes to.
 fn wished(standing: &Standing, wish: &Wish) -> Result<Mapping, Error> {
-    let local = &*local_type(standing, "local_type", &wish.local_type)?;
-    not_built_in("remote_type", &wish.remote_type)?;
-    let remote = standing
-        .shared
-        .theirs
-        .types
-        .iter()
-        .find(|(name, _)| name.as_str() == wish.remote_type);
-    let (remote_type, remote) = remote.ok_or_else(|| {
-        let told = format!(
-            "the other side has not made {:?} available here",
-            wish.remote_type
-        );
-        Error::new(Reason::NotFound, told)
-    })?;
-    let mut renamed: BTreeMap<ApiName, ApiName> = standing
-        .shared
-        .mappings
-        .iter()
-        .map(|one| (one.remote_type.clone(), one.local_type.clone()))
-        .collect();
-    renamed.insert(remote_type.clone(), local.name.clone());
-    let source = wish.source.unwrap_or(Ways {
-        export: !remote.export,
-        import: remote.export,
-    });
-    let actions = wish.actions.unwrap_or(Ways {
-        export: true,
-        import: true,
-    });
-    let lanes = |source, actions| Lanes { source, actions };
-    Mapping::new(
-        local,
-        &remote.schema,
-        pairs(local, &remote.schema, &wish.properties)?,
-        lanes(source.export, actions.export),
-        lanes(source.import, actions.import),
-        &renamed,
-    )
-    .map_err(|error| Error::field("properties", error))
-}
-
-fn pairs(
-    local: &ObjectType,
-    remote: &Schema,
-    named: &[(String, String)],
-) -> Result<Vec<(ApiName, ApiName)>, Error> {
-    if named.is_empty() {
-        let same = local.properties.iter().filter(|here| {
-            let there = remote.named(here.name.as_str());
-            there.is_some_and(|there| may_be_equal(&here.of, &there.of))
-        });
-        return Ok(same.map(|here| (here.name.clone(), here.name.clone())).collect());
-    }
-    let name = |text: &str| text.parse().map_err(|error| Error::field("properties", error));
-    named
-        .iter()
-        .map(|(here, there)| Ok((name(here)?, name(there)?)))
-        .collect()
-}
-
-/// References may be to types of other names: whether these are mapped to each other is checked with the mapping.
-fn may_be_equal(here: &PropertyType, there: &PropertyType) -> bool {
-    match (here, there) {
-        (PropertyType::Reference { .. }, PropertyType::Reference { .. }) => true,
-        (PropertyType::Array(here), PropertyType::Array(there)) => may_be_equal(here, there),
-        _ => here == there,
+    let drafted = drafted(standing, wish)?;
+    match drafted.problems.into_iter().next() {
+        Some(problem) => Err(Error::field("properties", problem)),
+        None => Ok(drafted.mapping),
     }
 }

@@ -29,6 +29,8 @@ pub struct MappingView {
     pub actions: Ways,
     /// Whether somebody made the mapping, rather than equal names.
     pub explicit: bool,
+    /// Whether it flows no more, or not yet, because the schemas of both sides do not fit each other.
+    pub drifted: bool,
     /// What keeps it from flowing, in words; empty when nothing does.
     pub problem: String,
 }
@@ -93,6 +95,8 @@ fn view(
             import: coming.actions,
         },
         explicit: mapping.is_some_and(|mapping| shares.mappings.contains(mapping)),
+        drifted: there.is_some_and(|name| flows.blocked.contains_key(name))
+            || here.is_some_and(|name| flows.unfit.contains(name)),
         problem: problem(flows, here, there, going, coming),
     }
 }
@@ -115,7 +119,7 @@ fn problem(
     }
 }
 
-fn names(standing: &Standing, mapping: &Mapping) -> Vec<(String, String)> {
+pub(super) fn names(standing: &Standing, mapping: &Mapping) -> Vec<(String, String)> {
     let local = standing.ontology.feed_type(mapping.local_type.as_str());
     let remote = standing.shared.theirs.types.get(&mapping.remote_type);
     let (Some(local), Some(remote)) = (local, remote) else {

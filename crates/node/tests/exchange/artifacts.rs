@@ -48,7 +48,7 @@ async fn put(party: &Party, name: &str, tag: &[&str]) -> ArtifactId {
         space: "main".into(),
         name: name.into(),
         media_type: "text/plain".into(),
-        size: content.len() as u64,
+        size: Some(content.len() as u64),
         tags: tags(tag),
         security: Security::unrestricted(),
         replaces: None,
@@ -57,7 +57,7 @@ async fn put(party: &Party, name: &str, tag: &[&str]) -> ArtifactId {
     let hash = ContentHash::from_bytes(*blake3::hash(&content).as_bytes());
     let mut put = party.node().put_artifact(&party.admin, new).await.unwrap();
     put.write(content).await.unwrap();
-    let view = put.finish(hash).await.unwrap();
+    let view = put.finish(Some(hash)).await.unwrap();
     assert!(view.complete);
     view.id
 }

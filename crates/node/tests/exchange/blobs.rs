@@ -57,7 +57,7 @@ pub(crate) async fn put_in(
         space: "main".into(),
         name: "a file".into(),
         media_type: "text/plain".into(),
-        size: content.len() as u64,
+        size: Some(content.len() as u64),
         tags: BTreeSet::from([tag.to_owned()]),
         security: Security::unrestricted(),
         replaces,
@@ -65,7 +65,7 @@ pub(crate) async fn put_in(
     };
     let mut put = party.node().put_artifact(&party.admin, new).await.unwrap();
     put.write(content.clone()).await.unwrap();
-    put.finish(blob(content).hash).await.unwrap().id
+    put.finish(Some(blob(content).hash)).await.unwrap().id
 }
 
 pub(crate) async fn put(party: &Party, content: &Bytes) -> ArtifactId {

@@ -29,7 +29,12 @@ where
     W: AsyncFnOnce(Parts<'_>) -> anyhow::Result<Close>,
 {
     let listeners = Listeners::bind(config).await?;
-    Daemon::start_with(config, listeners, wire).await
+    Daemon::start_with(config, listeners, Reload::default(), wire).await
+}
+
+/// Nobody asks for the configuration.
+fn never() -> anyhow::Result<Config> {
+    anyhow::bail!("nobody asks for it")
 }
 
 /// The least a daemon can do: say on the operator address that it is healthy.
@@ -123,7 +128,13 @@ async fn a_failed_task_stops_the_daemon_and_is_told() {
         Ok(nothing_to_close())
     });
     let daemon = daemon.await.expect("started");
-    let stopped = until_stopped(daemon, futures::stream::pending()).await;
+    let stopped = until_stopped(
+        daemon,
+        futures::stream::pending(),
+        futures::stream::pending(),
+        never,
+    )
+    .await;
     let error = stopped.expect_err("a failure").to_string();
     assert!(
         error.contains("replication") && error.contains("the feed is gone"),
@@ -192,6 +203,9 @@ async fn a_second_signal_does_not_wait_for_the_drain() {
         is_stopping.recv().await.expect("it drains");
         signal.send(()).await.expect("it listens");
     };
-    let (stopped, ()) = tokio::join!(until_stopped(daemon, signals), twice);
+    let (stopped, ()) = tokio::join!(
+        until_stopped(daemon, signals, futures::stream::pending(), never),
+        twice
+    );
     stopped.expect("a stop that was cut short is not a crash");
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use tokio::task::JoinSet;
 
 use super::{Backend, put, value};
-use crate::{Batch, Range, Store, Table};
+use crate::{Batch, Copied, Range, Store, Table};
 
 async fn keys(store: &dyn Store, range: Range) -> Vec<Vec<u8>> {
     let page = store.range(range).await.unwrap();
@@ -173,5 +174,37 @@ pub async fn many_reads_answer_in_order(backend: &dyn Backend) {
         for (key, entry) in keys.iter().zip(found) {
             assert_eq!(entry.map(|entry| entry.value), (key[0] < 40).then(|| key.clone()));
         }
+    }
+}
+
+/// A copy is of one moment, and has every record of every table.
+pub async fn b118_a_copy_has_everything_of_one_moment(backend: &dyn Backend) {
+    let store = backend.open().await;
+    let mut batch = Batch::new();
+    for number in 0..200_u8 {
+        batch.put(Table::Links, vec![number], vec![number; 3]);
+    }
+    batch.put(Table::Meta, "a", "1");
+    batch.audit("done");
+    store.commit(batch).await.unwrap();
+    let copying = store.copy();
+    let mut later = Batch::new();
+    later.put(Table::Meta, "b", "2");
+    let after = store.commit(later).await.unwrap().revision;
+    let parts: Vec<Copied> = copying.map(Result::unwrap).collect().await;
+    let mut tables = std::collections::BTreeMap::new();
+    for (place, part) in parts.into_iter().enumerate() {
+        match part {
+            Copied::Heads(revision) => {
+                assert_eq!(place, 0, "the heads come first");
+                assert!(revision <= after);
+            }
+            Copied::Rows(table, rows) => tables.entry(table).or_insert_with(Vec::new).extend(rows),
+        }
+    }
+    assert_eq!(tables[&Table::Links].len(), 200);
+    assert_eq!(tables[&Table::Audit].len(), 1);
+    for (key, entry) in &tables[&Table::Links] {
+        assert_eq!(store.read(Table::Links, key).await.unwrap().as_ref(), Some(entry));
     }
 }

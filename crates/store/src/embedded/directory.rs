@@ -28,7 +28,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Disk, Error> {
     let lock = lock(path)?;
     let store = path.join(STORE);
     if !store.try_exists().map_err(unavailable)? {
-        create(path, &store, options)?;
+        create(path, options)?;
     }
     check_format(&store.join(FORMAT_FILE))?;
     Disk::open(&store.join(ENGINE), options, lock)
@@ -52,7 +52,26 @@ fn lock(path: &Path) -> Result<File, Error> {
 
 /// Makes a store beside its place and moves it there when it is whole: the engine cannot finish what a kill left
 /// half made.
-fn create(path: &Path, store: &Path, options: &Options) -> Result<(), Error> {
+fn create(path: &Path, options: &Options) -> Result<(), Error> {
+    begin(path)?;
+    Disk::create(&path.join(STAGED).join(ENGINE), options)?;
+    finish(path)
+}
+
+/// Begins a store beside its place, in a directory that has none, and opens it. [`finish`] puts it in its place.
+pub(super) fn stage(path: &Path, options: &Options) -> Result<Disk, Error> {
+    make(path).map_err(unavailable)?;
+    let lock = lock(path)?;
+    if path.join(STORE).try_exists().map_err(unavailable)? {
+        return Err(Error::Unavailable(
+            format!("{} has a store already", path.display()).into(),
+        ));
+    }
+    begin(path)?;
+    Disk::open(&path.join(STAGED).join(ENGINE), options, lock)
+}
+
+fn begin(path: &Path) -> Result<(), Error> {
     let staged = path.join(STAGED);
     let begin = || {
         match fs::remove_dir_all(&staged) {
@@ -63,11 +82,15 @@ fn create(path: &Path, store: &Path, options: &Options) -> Result<(), Error> {
         writeln!(format, "{FORMAT_WORDS}{FORMAT}")?;
         format.sync_all()
     };
-    begin().map_err(unavailable)?;
-    Disk::create(&staged.join(ENGINE), options)?;
+    begin().map_err(unavailable)
+}
+
+/// Moves what is whole and closed to its place.
+pub(super) fn finish(path: &Path) -> Result<(), Error> {
+    let staged = path.join(STAGED);
     let finish = || {
         sync_directory(&staged)?;
-        fs::rename(&staged, store)?;
+        fs::rename(&staged, path.join(STORE))?;
         sync_directory(path)
     };
     finish().map_err(unavailable)

@@ -61,7 +61,7 @@ pub(super) struct Disk {
     audit: Keyspace,
     recent_bytes_max: u64,
     /// Last, so that the directory is free only when the engine is down.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Disk {
@@ -93,7 +93,7 @@ impl Disk {
             audit: keyspace(Table::Audit.name())?,
             recent_bytes_max: options.memtable_bytes * RECENT_MEMTABLES,
             engine,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -107,17 +107,20 @@ impl Disk {
 
     /// Where the counters stood at the last commit.
     pub(super) fn heads(&self) -> Result<Heads, Error> {
-        let snapshot = self.snapshot();
-        let stored = snapshot.at.get(&self.small, REVISION).map_err(store_error)?;
-        let revision = match stored.as_deref().map(<[u8; 8]>::try_from) {
-            None => 0,
-            Some(Ok(bytes)) => u64::from_be_bytes(bytes),
-            Some(Err(_)) => return Err(damaged("the revision counter")),
-        };
-        Ok(Heads {
-            revision,
-            audit: read::audit_head(&snapshot)?,
-        })
+        self.snapshot().heads()
+    }
+
+    /// Closes the engine and hands out the lock of its directory.
+    pub(super) fn close(mut self) -> Option<File> {
+        self.lock.take()
+    }
+
+    /// Says that no revision after this one was given out.
+    pub(super) fn set_revision(&self, revision: u64) -> fjall::Result<()> {
+        let mut batch =
+            OwnedWriteBatch::with_capacity(self.engine.clone(), 1).durability(Some(PersistMode::SyncAll));
+        batch.insert(&self.small, REVISION, revision.to_be_bytes());
+        batch.commit()
     }
 
     /// Waits while the engine keeps too much of what was written lately in memory. It sets itself no limit that holds:
@@ -225,6 +228,20 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
+    /// Where the counters stood.
+    pub(super) fn heads(&self) -> Result<Heads, Error> {
+        let stored = self.at.get(&self.disk.small, REVISION).map_err(store_error)?;
+        let revision = match stored.as_deref().map(<[u8; 8]>::try_from) {
+            None => 0,
+            Some(Ok(bytes)) => u64::from_be_bytes(bytes),
+            Some(Err(_)) => return Err(damaged("the revision counter")),
+        };
+        Ok(Heads {
+            revision,
+            audit: read::audit_head(self)?,
+        })
+    }
+
     fn within(&self, table: Table, keys: &Keys) -> (fjall::Iter, usize) {
         let (keyspace, tag) = self.disk.place(table);
         let tag = tag_bytes(tag);

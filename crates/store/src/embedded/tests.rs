@@ -129,3 +129,51 @@ async fn a_full_disk_refuses_commits_serves_reads_and_recovers() {
     assert!(after.revision > before.revision);
     assert_eq!(store.read(Table::Meta, b"a").await.unwrap().unwrap().value, "new");
 }
+
+#[tokio::test]
+async fn b118_a_store_is_made_of_the_copy_of_another() {
+    let directory = TempDir::new().unwrap();
+    let first = open(&directory).unwrap();
+    let feed = FeedId {
+        space: peerd_core::SpaceId::from_bytes([1; 16]),
+        object_type: "airport".to_owned(),
+    };
+    let key = [feed.prefix().as_slice(), b"JFK"].concat();
+    let mut batch = put("a", "1");
+    batch
+        .put_in_feed(feed.clone(), key.clone(), "an object")
+        .audit("done");
+    first.commit(batch).await.unwrap();
+    let last = first.commit(put("gone", "x")).await.unwrap().revision;
+    let mut removal = Batch::new();
+    removal.delete(Table::Meta, "gone");
+    first.commit(removal).await.unwrap();
+
+    let target = directory.path().join("second");
+    let mut restoring = Embedded::restore(&target, &Options::default()).unwrap();
+    assert!(
+        Embedded::open(&target, &Options::default()).is_err(),
+        "it is in the making"
+    );
+    let mut heads = Revision(0);
+    let mut copying = first.copy();
+    while let Some(part) = copying.next().await {
+        match part.unwrap() {
+            Copied::Heads(revision) => heads = revision,
+            Copied::Rows(table, rows) => restoring.put(table, rows).unwrap(),
+        }
+    }
+    assert!(heads >= last, "no revision is given out again");
+    assert!(!target.join("store").exists());
+    restoring.finish(heads).unwrap();
+
+    let second = Embedded::open(&target, &Options::default()).unwrap();
+    assert_eq!(second.horizon(), Some(heads));
+    let tail = second.tail(&feed, Sequence(0), 9).await.unwrap();
+    assert_eq!(tail, first.tail(&feed, Sequence(0), 9).await.unwrap());
+    assert!(crate::verify_chain(&second).await.unwrap().ok);
+    assert!(second.commit(put("b", "2")).await.unwrap().revision > heads);
+    second.close().await;
+    let again = Embedded::restore(&target, &Options::default());
+    assert!(again.is_err(), "a store that is there stays");
+}

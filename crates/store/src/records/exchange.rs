@@ -72,6 +72,10 @@ pub struct ImportCursor {
     pub withdrawn: bool,
     /// When the last batch was committed.
     pub at: Time,
+    /// This side was restored from a backup since: copies may be here that the other side took back meanwhile. It is
+    /// found out once all has come again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 impl ImportCursor {

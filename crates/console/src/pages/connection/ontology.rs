@@ -49,10 +49,19 @@ async fn sheet(visit: &Visit, error: Option<&Error>) -> Result<(Shown, Markup), 
     );
     let views = visit.node().list_mappings(&visit.caller, id).await?;
     let ontology = visit.node().show_ontology(&visit.caller, shown.space()).await?;
-    let (mapped, unmapped): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.explicit || flows(view));
+    let (drifted, others): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.drifted);
+    let (mapped, unmapped): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|view| view.explicit || flows(view));
     let body = html! {
         (shown.head_at(visit, "/ontology"))
         (alert(error))
+        @if !drifted.is_empty() {
+            section aria-labelledby="drifted" {
+                h2 #drifted { "Drifted types" }
+                p.hint { "The schemas of both sides no longer fit each other here, and nothing flows that way. Bring the types in line, or change the mapping." }
+                (table(visit, &shown, &drifted))
+            }
+        }
         section aria-labelledby="mapped" {
             h2 #mapped { "Mapped types" }
             @if mapped.is_empty() {
@@ -116,6 +125,9 @@ fn row(visit: &Visit, shown: &Shown, view: &MappingView) -> Markup {
             td { (ways(view.source)) }
             td { (ways(view.actions)) @if !view.problem.is_empty() { p.why { (view.problem) } } }
             td.buttons {
+                @if view.explicit && shown.may(visit, Action::MappingCreate) {
+                    a.button href=(super::mapping::editor(&path, &view.local_type, &view.remote_type)) { "Edit mapping" }
+                }
                 @if view.explicit && shown.may(visit, Action::MappingDelete) {
                     a.button href={ (path) "/mapping/" (segment(&view.local_type)) "/delete" } data-dialog { "Delete mapping" }
                 }
@@ -163,7 +175,7 @@ fn share_form(visit: &Visit, shown: &Shown, ontology: &Ontology, views: &[Mappin
         section aria-labelledby="share" {
             h2 #share { "Share types" }
             @if ontology.object_types.is_empty() {
-                (empty("This space has no object types.", &html! { "Apply an ontology with " code { "peerctl ontology apply " (shown.space()) " FILE" } "." }))
+                (empty("This space has no object types.", &html! { "Apply an ontology on " a href={ "/console/ontology/" (segment(shown.space())) } { "the space's page" } "." }))
             } @else if boxes.is_empty() {
                 p.none { "Every type of this space is shared." }
             } @else {

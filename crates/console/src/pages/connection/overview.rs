@@ -13,9 +13,10 @@ use peerd_node::job::JobFilter;
 
 use super::Shown;
 use crate::fields::Fields;
+use crate::live::Content;
 use crate::parts::{
-    badge, button_form, empty, facts, flow, form_token, hours_field, id, remedy, security, sentence, when,
-    when_known,
+    badge, button_form, empty, facts, flow, form_token, grouped, hours_field, id, remedy, security, sentence,
+    size, sparkline, when, when_known,
 };
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit};
@@ -42,7 +43,7 @@ pub(super) fn routes() -> Vec<Entry> {
 async fn overview(visit: Visit) -> Outcome {
     let shown = Shown::of(&visit).await?;
     let content = render(&visit, &shown).await?;
-    let body = html! { div #live-content { (content) } };
+    let body = html! { div #live-content { (content.markup) } };
     let peer = shown.peer();
     let page = crate::layout::Page::new(crate::layout::Section::Connections, &peer)
         .below("/console/", "Connections")
@@ -51,13 +52,17 @@ async fn overview(visit: Visit) -> Outcome {
 }
 
 /// The part of the page that changes by itself.
-pub(crate) async fn content(visit: &Visit) -> Result<Markup, Error> {
+pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
     render(visit, &Shown::of(visit).await?).await
 }
 
-async fn render(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
+async fn render(visit: &Visit, shown: &Shown) -> Result<Content, Error> {
     let jobs = jobs(visit, shown).await?;
-    Ok(html! {
+    let id = shown.connection().id;
+    let [out, into] =
+        [Direction::Export, Direction::Import].map(|direction| visit.node().throughput(id, direction));
+    let moving = out.is_moving() || into.is_moving();
+    let markup = html! {
         (shown.head_at(visit, ""))
         (next_step(visit, shown))
         div.columns {
@@ -70,6 +75,12 @@ async fn render(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
                 (agreed(visit, shown).await?)
             }
         }
+        @if !shown.connection().stage.is_final() && !shown.view.feeds.is_empty() {
+            section.card aria-labelledby="throughput" {
+                h2 #throughput { "Throughput" }
+                div.columns { (sparkline("Out", &out)) (sparkline("In", &into)) }
+            }
+        }
         section aria-labelledby="feeds" {
             h2 #feeds { "Feeds" }
             (feeds(&shown.view.feeds))
@@ -80,7 +91,8 @@ async fn render(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
                 (table(&jobs))
             }
         }
-    })
+    };
+    Ok(Content { markup, moving })
 }
 
 /// What brings the handshake further, where it is this side's turn.
@@ -168,6 +180,7 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
         p { (badge(view.status)) " " (sentence(&view.reason)) }
         @if let Some(advice) = advice { p.hint { (advice) } }
         @if let Some((path, label)) = remedy { p { a.button href=(path) { (label) } } }
+        @if let Some((below, label)) = where_to_look(view.status, &view.reason) { p { a.button href={ (shown.path()) (below) } { (label) } } }
         (facts(vec![
             ("State", html! { (sentence(&view.stage_reason())) }),
             ("Last acknowledged", when_known(view.last_acknowledged_at)),
@@ -177,6 +190,15 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
             }),
         ]))
     })
+}
+
+/// The tab on which a state is mended.
+fn where_to_look(status: Status, reason: &str) -> Option<(&'static str, &'static str)> {
+    match status {
+        Status::Degraded if reason.contains("parked") => Some(("/parked", "See what is parked")),
+        Status::Degraded if reason.contains("stopped") => Some(("/ontology", "See the types")),
+        _ => None,
+    }
 }
 
 /// What to do about a state, in general.
@@ -252,7 +274,7 @@ fn feeds(feeds: &[FeedProgress]) -> Markup {
                 tbody {
                     @for feed in feeds {
                         tr {
-                            th scope="row" { (feed.object_type) }
+                            th scope="row" { (kind(&feed.object_type)) }
                             td { (way(feed.direction == Direction::Export)) }
                             td { (feed.lane) }
                             td.number { (feed.cursor) }
@@ -320,19 +342,27 @@ fn job_row(job: &Job, most: u64) -> Markup {
     html! {
         tr {
             td { (when(job.started_at)) }
-            td { (job.object_type) }
+            td { (kind(&job.object_type)) }
             td { (way(job.outgoing)) }
             td { (format!("{:?}", job.cause).to_lowercase()) }
             td {
                 span class={ "badge " (status.1) } { (status.0) }
                 @if let Some(failure) = &job.failure { " " span.why { (failure.message) " " code { (failure.reason.word()) } } }
             }
-            td.number { (objects) }
+            td.number { (grouped(objects)) }
             td { svg.bar viewBox="0 0 60 8" aria-hidden="true" { rect width=(width) height="8" {} } }
             td.number { (job.counts.parked) }
-            td.number { (job.counts.bytes) }
+            td.number { (size(job.counts.bytes)) }
         }
     }
+}
+
+/// What a type is called: that of files is built in.
+fn kind(object_type: &str) -> &str {
+    if object_type == peerd_core::artifact::TYPE {
+        return "files";
+    }
+    object_type
 }
 
 /// How many objects a job moved.

@@ -3,10 +3,12 @@
 use maud::{Markup, html};
 use peerd_core::ParkedId;
 use peerd_core::authz::Action;
+use peerd_node::Error;
 use peerd_node::exchange::{Parked, Retried};
 
 use super::Shown;
-use crate::parts::{button_form, confirm, empty, more, when};
+use crate::live::Content;
+use crate::parts::{button_form, confirm, empty, grouped, more, when};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, segment};
 
@@ -36,6 +38,22 @@ pub(super) fn routes() -> Vec<Entry> {
 
 async fn list(visit: Visit) -> Outcome {
     let shown = Shown::of(&visit).await?;
+    let content = render(&visit, &shown).await?;
+    let body = html! { div #live-content { (content.markup) } };
+    let after: String = form_urlencoded::byte_serialize(visit.query.text("after").as_bytes()).collect();
+    let from = format!(
+        "/console/events/connection/{}/parked?after={after}",
+        shown.connection().id
+    );
+    visit.page(&shown.page("Parked").live(from), &body)
+}
+
+/// The part of the page that changes by itself.
+pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
+    render(visit, &Shown::of(visit).await?).await
+}
+
+async fn render(visit: &Visit, shown: &Shown) -> Result<Content, Error> {
     let after: Option<ParkedId> = visit.query.optional("after")?;
     let id = shown.connection().id;
     let (parked, next) = visit
@@ -43,8 +61,10 @@ async fn list(visit: Visit) -> Outcome {
         .list_parked(&visit.caller, Some(id), after, ROWS)
         .await?;
     let path = format!("{}/parked", shown.path());
-    let body = html! {
-        (shown.head_at(&visit, "/parked"))
+    let count: u64 = shown.view.feeds.iter().map(|feed| feed.parked).sum();
+    let markup = html! {
+        (shown.head_at(visit, "/parked"))
+        p.summary role="status" aria-live="polite" { @if count > 0 { (grouped(count)) " parked." } }
         section aria-labelledby="parked" {
             h2 #parked { "Parked objects" }
             @if parked.is_empty() {
@@ -57,14 +77,17 @@ async fn list(visit: Visit) -> Outcome {
                             th.number scope="col" { "Attempts" } th scope="col" { "Since" }
                             th scope="col" { span.hidden { "What to do" } }
                         } }
-                        tbody { @for one in &parked { (row(&visit, &shown, &path, one)) } }
+                        tbody { @for one in &parked { (row(visit, shown, &path, one)) } }
                     }
                 }
                 (more(&path, next.map(|id| id.to_string())))
             }
         }
     };
-    visit.page(&shown.page("Parked"), &body)
+    Ok(Content {
+        markup,
+        moving: false,
+    })
 }
 
 fn row(visit: &Visit, shown: &Shown, path: &str, parked: &Parked) -> Markup {

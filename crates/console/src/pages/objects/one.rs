@@ -9,7 +9,7 @@ use peerd_node::object::{ConflictView, ObjectAt, ObjectView};
 
 use super::{about, object_path, of_path, type_path, value};
 use crate::layout::{Page, Section};
-use crate::parts::{empty, form_token, id, known_security, security_fields, submit, when};
+use crate::parts::{empty, form_token, id, known_security, own_security_fields, submit, when};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, segment};
 
@@ -181,7 +181,7 @@ async fn security_form(visit: &Visit, path: &str, object: &ObjectView) -> Result
             form method="post" action={ (path) "/security" } {
                 (form_token(visit))
                 input type="hidden" name="key" value=(object.key.primary_key());
-                (security_fields(levels.as_slice(), &markings, &object.security))
+                (own_security_fields(levels.as_slice(), &markings, &object.security))
                 p.hint { "Where it no longer fits a connection, the other side's copy is taken back. Whoever lacks one of its markings does not see the object at all." }
                 (submit("Set security"))
             }

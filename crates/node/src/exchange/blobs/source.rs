@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Ask, PIECE_BYTES_MAX, Part, What};
 use crate::exchange::Flow;
-use crate::exchange::offer::{Offer, offer};
+use crate::exchange::offer::{Knows, Offer, offer};
 use crate::exchange::terms::ExportTerms;
 use crate::object::stored::{Stored, key_in};
 use crate::peer::Peer;
@@ -114,6 +114,9 @@ impl BlobExporter {
             };
             let piece = read.split_to(read.len().min(PIECE_BYTES_MAX));
             let over = read.is_empty();
+            let (way, bytes) = ((ask.connection, Direction::Export), piece.len() as u64);
+            let rates = &self.node.progress.jobs.rates;
+            rates.moved(way, (0, bytes), self.node.now());
             room.send(Part {
                 number: ask.number,
                 piece,
@@ -150,7 +153,7 @@ impl BlobExporter {
         let entry = self.node.store.read(Table::Objects, &place).await?;
         let entry = entry.ok_or_else(unknown)?;
         let me = self.node.enrollment_id();
-        let offered = offer(&permit, &terms, &entry.value, me)?;
+        let offered = offer(&permit, &terms, &entry.value, me, Knows::WhatItSent)?;
         let state = Stored::decode(&entry.value)?.state;
         let author = Artifact::content_author(&state);
         let security = state.security(&terms.levels);

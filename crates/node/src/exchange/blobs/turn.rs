@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use peerd_core::policy::Direction;
 use peerd_core::{Blob, ContentHash, Reason};
 use peerd_store::blobs::{Outline, Partial, group_bytes, groups_of};
 
@@ -166,7 +167,10 @@ impl Turn {
                 Ok(wrong) if wrong.contains(&wanted.blob.hash) => {
                     self.fetching.failed(wanted, Reason::PeerMisbehaved);
                 }
-                Ok(_) => self.fetching.completed(wanted),
+                Ok(_) => {
+                    self.fetching.took(wanted.blob.size);
+                    self.fetching.completed(wanted);
+                }
                 Err(error) => self.fetching.not_kept(wanted, error),
             }
         }
@@ -212,7 +216,8 @@ impl Turn {
             let pieces = std::mem::take(&mut self.pieces);
             self.bytes = 0;
             match partial.write(self.group, pieces).await {
-                Ok(right) => self.wrong |= !right,
+                Ok(true) => self.fetching.took(place.end - place.start),
+                Ok(false) => self.wrong = true,
                 Err(error) => {
                     self.fetching.not_kept(wanted, &error.into());
                     self.over = true;
@@ -248,6 +253,12 @@ impl Turn {
 }
 
 impl Fetching {
+    /// So many bytes came, and are right.
+    fn took(&self, bytes: u64) {
+        let (node, way) = (&self.node, (self.connection, Direction::Import));
+        node.progress.jobs.rates.moved(way, (0, bytes), node.now());
+    }
+
     /// All groups are here.
     async fn complete(&self, wanted: &Wanted, partial: &Arc<dyn Partial>) {
         match partial.complete().await {

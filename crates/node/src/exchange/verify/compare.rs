@@ -62,7 +62,7 @@ impl Compared {
 
 impl Node {
     /// Compares what came with what the other side offers.
-    pub(super) async fn compare(&self, link: LinkId, flow: &Flow) -> Result<Compared, Error> {
+    pub(in crate::exchange) async fn compare(&self, link: LinkId, flow: &Flow) -> Result<Compared, Error> {
         let late = |_| Error::new(Reason::PeerUnreachable, "the comparison was not done in time");
         timeout(COMPARISON_MAX, self.compare_untimed(link, flow))
             .await

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::digest::{Digests, ItemHash, bucket_of};
 use super::{ANSWER_BYTES_FULL, Answer, ENTRIES_MAX, Entry, Offered};
-use crate::exchange::offer::{Offer, offer};
+use crate::exchange::offer::{Knows, Offer, offer};
 use crate::exchange::position::Digest;
 use crate::exchange::terms::ExportTerms;
 use crate::exchange::{Flow, item, marks};
@@ -126,7 +126,7 @@ impl Node {
         let (mut offers, mut places) = (Vec::new(), Vec::new());
         for (key, bytes) in objects {
             let decided = match bytes {
-                Some(bytes) => offer(permit, terms, bytes, me)?,
+                Some(bytes) => offer(permit, terms, bytes, me, Knows::WhatItSent)?,
                 None => Offer::Nothing,
             };
             if let Offer::SendToHolders(_) = decided {
