@@ -164,10 +164,8 @@ fn draft(facts: &Facts, records: &Records, writing: &Writing<'_>) -> Result<Head
         salt: _,
     } = facts.clone();
     let key = writing.signer.public_key();
-    if key.enrollment_id() != sender || sender == recipient {
-        return Err(CannotWrite::facts(
-            "the sender is not the signer, or the recipient",
-        ));
+    if sender == recipient {
+        return Err(CannotWrite::facts("the sender is the recipient"));
     }
     if sequence == 0 || not_after <= created_at || security.markings.len() > Header::MARKINGS_MAX {
         return Err(CannotWrite::facts(

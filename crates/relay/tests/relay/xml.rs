@@ -59,7 +59,7 @@ fn kinds() -> impl Iterator<Item = Records> {
         .filter(|records| !matches!(records, Records::Parity(_)))
 }
 
-fn any_items(count: usize) -> Vec<Item> {
+pub(crate) fn any_items(count: usize) -> Vec<Item> {
     let mut runner = TestRunner::deterministic();
     let items = vec(states::item(), count);
     items.new_tree(&mut runner).expect("items").current()
@@ -260,7 +260,7 @@ fn a_signature_may_be_in_a_file_of_its_own() {
 }
 
 /// Runs `xmllint`, which comes with Debian's libxml2-utils.
-fn xmllint(arguments: &[&str], files: &[PathBuf]) -> Vec<u8> {
+pub(crate) fn xmllint(arguments: &[&str], files: &[PathBuf]) -> Vec<u8> {
     let output = Command::new("xmllint")
         .args(["--nonet", "--huge"])
         .args(arguments)
