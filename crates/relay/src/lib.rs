@@ -10,6 +10,8 @@
 pub mod bundle;
 pub mod carry;
 pub mod directory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hash;
 pub mod header;
 pub mod inbox;
