@@ -233,15 +233,14 @@ pub(crate) fn failed(visit: &Visit, error: &Error, back: &str, request_id: &str)
 
 /// The part of the console that a path belongs to.
 fn section_of(path: &str) -> Section {
-    let below = |prefix: &&str| path.starts_with(*prefix);
-    let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| below(&prefix));
+    let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
     if any(&["/console/network", "/console/link-code"]) {
         Section::Network
     } else if any(&["/console/objects", "/console/ontology"]) {
         Section::Objects
     } else if any(&["/console/files"]) {
         Section::Files
-    } else if CONTROL.iter().any(|(prefix, ..)| below(prefix)) {
+    } else if CONTROL.iter().any(|(page, ..)| path.starts_with(page)) {
         Section::Control
     } else {
         Section::Connections

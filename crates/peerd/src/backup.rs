@@ -28,7 +28,7 @@ pub(crate) fn is_identity_file(name: &str) -> bool {
             (Some(""), _) => true,
             (_, Some(Some(number))) => number
                 .parse::<u8>()
-                .is_ok_and(|number| number.to_string() == *number),
+                .is_ok_and(|parsed| parsed.to_string() == number),
             _ => false,
         }
     };
