@@ -11,6 +11,8 @@ pub mod bundle;
 pub mod carry;
 pub mod directory;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hash;
 pub mod header;
 pub mod inbox;

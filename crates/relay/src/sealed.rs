@@ -12,6 +12,8 @@ use peerd_identity::SealingKeys;
 use peerd_identity::sealing::{Sealed, seal};
 use peerd_wire::relay::v1 as pb;
 
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::Kind;
 use crate::bundle::{Opened, Opening, Writing, check};
 use crate::hash::Leaves;
 use crate::record::Scope;
@@ -81,7 +83,7 @@ pub(crate) fn read(bytes: Bytes, keys: &SealingKeys, opening: &Opening<'_>) -> R
     let plain = open(&header, &encapsulated_key, &body, keys, opening)?;
     drop(body);
     drop(bytes);
-    let (scope, records) = record::read_all(plain, &header)?;
+    let (scope, records) = record::read_all(plain, header.kind, header.records)?;
     let leaves = Leaves::of(&scope, &records);
     if leaves.root() != header.root {
         let told = "the records are not those that were signed";
@@ -123,6 +125,21 @@ fn open(
         return Err(Refused::malformed("the body unpacks to less than was announced"));
     }
     Ok(plain.into())
+}
+
+/// What is sealed of these records.
+#[cfg(test)]
+pub(crate) fn plain_for_tests(scope: &Scope, records: &Records) -> Vec<u8> {
+    record::write_all(scope, records).unwrap()
+}
+
+/// Reads what came out of a sealed body, and writes what was read: for fuzzing.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_and_rewrite(kind: Kind, count: u32, plain: Bytes) -> Option<[(Scope, Records); 2]> {
+    let (scope, records) = record::read_all(plain, kind, count).ok()?;
+    let again = record::write_all(&scope, &records).ok()?;
+    let again = record::read_all(again.into(), kind, count).ok()?;
+    Some([(scope, records), again])
 }
 
 /// The next part that has its length before it.

@@ -12,7 +12,7 @@ use super::front::array;
 use super::{next_part, pb};
 use crate::parity::MEMBERS_MAX;
 use crate::record::{Ack, ContentPart, Cover, Lifecycle, Objects, PartOf, Scope};
-use crate::{CannotWrite, Header, Kind, Records, Refused};
+use crate::{CannotWrite, Kind, Records, Refused};
 
 pub(crate) mod report;
 
@@ -98,15 +98,15 @@ impl Out {
 }
 
 /// Reads the scope and exactly as many records as the header says.
-pub(super) fn read_all(mut rest: Bytes, header: &Header) -> Result<(Scope, Records), Refused> {
+pub(super) fn read_all(mut rest: Bytes, kind: Kind, count: u32) -> Result<(Scope, Records), Refused> {
     let scope = read_scope(decoded(next_part(&mut rest, SCOPE_BYTES_MAX)?)?)?;
-    if scope.flow.is_some() != (header.kind == Kind::Objects) {
+    if scope.flow.is_some() != (kind == Kind::Objects) {
         return Err(Refused::malformed("the scope does not fit the kind"));
     }
-    let mut records = Records::none(header.kind, &scope)
-        .ok_or_else(|| Refused::malformed("the scope does not fit the kind"))?;
-    let max = bytes_max(header.kind);
-    for _ in 0..header.records {
+    let mut records =
+        Records::none(kind, &scope).ok_or_else(|| Refused::malformed("the scope does not fit the kind"))?;
+    let max = bytes_max(kind);
+    for _ in 0..count {
         let part = next_part(&mut rest, max)?;
         match &mut records {
             Records::Lifecycle(records) => records.push(read_lifecycle(decoded(part)?)?),
