@@ -1,7 +1,10 @@
 # What the stories share. Sourced by each, with the compose file in `file`.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-compose=(docker-compose --file "$here/$file" --project-name "${PROJECT:-peerd-${file%.yaml}}")
+compose=(docker-compose --file "$here/$file")
+# More files over it, as the overlay with the watchers.
+for overlay in ${PEERD_OVERLAYS:-}; do compose+=(--file "$overlay"); done
+compose+=(--project-name "${PROJECT:-peerd-${file%.yaml}}")
 
 say() { printf '==> %s\n' "$*" >&2; }
 
