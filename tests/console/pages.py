@@ -12,9 +12,10 @@ PAGES = [
     "/console/security", "/console/audit", "/console/objects", "/console/objects/flights",
     "/console/objects/flights/airport", "/console/objects/flights/airport/object?key=JFK",
     "/console/objects/flights/airport/edit?key=JFK", "/console/objects/flights/airport/create",
-    "/console/objects/flights/airport/delete?key=JFK", "/console/nothing-here",
+    "/console/objects/flights/airport/delete?key=JFK", "/console/ontology/flights", "/console/files", "/console/files/flights", "/console/files/flights?tag=nothing",
+    "/console/nothing-here",
 ]
-OF_A_CONNECTION = ["", "/ontology", "/mapping", "/conflicts", "/parked", "/settings", "/close", "/verify"]
+OF_A_CONNECTION = ["", "/ontology", "/mapping", "/mapping?local=airport&remote=airport", "/files", "/files/unshare", "/conflicts", "/parked", "/settings", "/close", "/verify"]
 
 # How every focusable thing looks with the focus on it: nothing may be without a mark.
 UNMARKED = """() => {

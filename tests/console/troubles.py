@@ -18,13 +18,17 @@ def conflict(north, south, here, there):
     south.reloads_until("what was restored came", lambda: south.page.locator("td").get_by_text("North").count() > 0)
 
 
-def parked(north, south, there, directory):
+def parked(north, south, here, there, directory):
     """Rows of both sides under one key: whose it is already keeps it, and what comes is parked, live."""
     rows = directory / "clash.csv"
     rows.write_text("faa,name,lat,lon\nQQ1,One,1,1\nQQ2,Two,2,2\n")
+    north.go(f"{here}/settings").click("Disable").sees("Disabled. No data flows")
+    south.go(there)
+    south.reloads_until("it is halted", lambda: south.page.get_by_text("disabled by the other side").count() > 0)
     south.side.peerctl("object", "load", "traffic", "airport", str(rows))
-    south.go(f"{there}/parked").sees("Nothing is parked.").sees("Live")
     north.side.peerctl("object", "load", "flights", "airport", str(rows))
+    south.go(f"{there}/parked").sees("Nothing is parked.").sees("Live")
+    north.click("Enable").sees("Enabled.")
     # Nobody reloads.
     south.sees("2 parked.")
     south.page.locator("tbody tr").nth(1).wait_for()
@@ -40,4 +44,4 @@ def parked(north, south, there, directory):
 
 def whole_story(north, south, here, there):
     conflict(north, south, here, there)
-    parked(north, south, there, north.side.dir)
+    parked(north, south, here, there, north.side.dir)

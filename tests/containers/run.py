@@ -148,6 +148,18 @@ def main():
         for connection in story.connections:
             story.equal("hub", connection)
         assert story.name_of("south", "N01") is None
+    print("-- relay", flush=True)
+    with Story("relay") as story:
+        connection = story.connections[0]
+        assert story.inspect("hub", ".HostConfig.NetworkMode") == "none"
+        with Load(story, "hub", "DEN") as load:
+            story.crash("edge")
+            load.more()
+            run("docker", "stop", story.container("hub-to-edge"))
+            load.more()
+            run("docker", "start", story.container("hub-to-edge"))
+        load.arrived("edge")
+        story.equal("hub", connection)
     print("-- observability", flush=True)
     metrics.all_of_them()
     print("all stories passed")

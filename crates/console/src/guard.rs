@@ -79,16 +79,28 @@ pub(crate) async fn serve(
     let back = back(&arrival, entry);
     let request_id = arrival.header("x-request-id").to_owned();
     let signed_in = arrival.header("cookie").contains("peerd-session");
-    match pass(entry, arrival, body).await {
+    let mut visitor = None;
+    match pass(entry, arrival, body, &mut visitor).await {
         Ok(response) => response,
         Err(error) => {
             log(&error);
-            layout::failure(&error, &back, &request_id, signed_in)
+            match visitor {
+                Some(visit) if error.reason().code() != Code::Unauthenticated => {
+                    layout::failed(&visit, &error, &back, &request_id)
+                }
+                _ => layout::failure(&error, &back, &request_id, signed_in),
+            }
         }
     }
 }
 
-async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Response, Error> {
+/// Answers, or says why not; and who asked, as soon as that is known.
+async fn pass(
+    entry: &Entry,
+    mut arrival: Arrival,
+    body: Body,
+    visitor: &mut Option<Visit>,
+) -> Result<Response, Error> {
     let sent = entry.route.method == Method::Post;
     if let Run::Open(run) = &entry.run {
         if sent {
@@ -100,6 +112,7 @@ async fn pass(entry: &Entry, mut arrival: Arrival, body: Body) -> Result<Respons
     let Some(mut visit) = recognise(&arrival).await? else {
         return strangers(entry, &arrival);
     };
+    *visitor = Some(visit.without_form());
     let run = match &entry.run {
         Run::Guarded(run) => run,
         Run::Upload(run) => return upload(entry, visit, run, body).await,

@@ -192,26 +192,17 @@ fn heading(code: Code) -> &'static str {
     }
 }
 
-/// The page that says how something failed. A fault of ours says no more than where the log has it.
+/// The page that says how something failed, for somebody of whom no more is known than whether they have a session.
 pub(crate) fn failure(
     error: &Error,
     back: &str,
     request_id: &str,
     signed_in: bool,
 ) -> axum::response::Response {
-    let (reason, code) = (error.reason(), error.reason().code());
-    let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let ours = code == Code::Internal;
-    let explanation = reason.explanation().trim();
+    let code = error.reason().code();
     let body = html! {
         h1 { (heading(code)) }
-        @if ours {
-            p { "Request " code { (request_id) } " finds it in the log." }
-        } @else {
-            p.told { (error.told()) }
-            @if explanation != error.told() { p { (explanation) } }
-        }
-        p.reason { "Reason " code { (reason.word()) } }
+        (why(error, request_id))
         p {
             @if signed_in && code != Code::Unauthenticated {
                 a.button href=(back) { "Go back" }
@@ -220,5 +211,57 @@ pub(crate) fn failure(
             }
         }
     };
-    answer(status, outside(heading(code), &body))
+    answer(status(code), outside(heading(code), &body))
+}
+
+/// The same for a visitor, with everything around it.
+pub(crate) fn failed(visit: &Visit, error: &Error, back: &str, request_id: &str) -> axum::response::Response {
+    let code = error.reason().code();
+    let section = section_of(visit.path());
+    let body = html! {
+        h1 { (heading(code)) }
+        section.card.step.refused {
+            (why(error, request_id))
+            p { a.button href=(back) { "Go back" } }
+        }
+    };
+    answer(
+        status(code),
+        page(visit, &Page::new(section, heading(code)), &body),
+    )
+}
+
+/// The part of the console that a path belongs to.
+fn section_of(path: &str) -> Section {
+    let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    if any(&["/console/network", "/console/link-code"]) {
+        Section::Network
+    } else if any(&["/console/objects", "/console/ontology"]) {
+        Section::Objects
+    } else if any(&["/console/files"]) {
+        Section::Files
+    } else if CONTROL.iter().any(|(page, ..)| path.starts_with(page)) {
+        Section::Control
+    } else {
+        Section::Connections
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// What failed and why. A fault of ours says no more than where the log has it.
+fn why(error: &Error, request_id: &str) -> Markup {
+    let reason = error.reason();
+    let explanation = reason.explanation().trim();
+    html! {
+        @if reason.code() == Code::Internal {
+            p { "Request " code { (request_id) } " finds it in the log." }
+        } @else {
+            p.told { (error.told()) }
+            @if explanation != error.told() { p { (explanation) } }
+        }
+        p.reason { "Reason " code { (reason.word()) } }
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) const STREAMS_MAX: usize = 256;
 const PAUSE: Duration = Duration::from_millis(500);
 /// So often a stream looks by itself while something moves: rates fall without anybody saying so.
 const PACE: Duration = Duration::from_secs(2);
+/// After so many looks that saw nothing new a stream says that it goes on.
+const QUIET_MAX: u32 = 3;
 /// After so long a stream looks whether its session goes on, and says that it does.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
@@ -126,6 +128,7 @@ impl Watch {
         if self.looked {
             tokio::time::sleep(PAUSE).await;
         }
+        let mut quiet = 0;
         loop {
             for changes in &mut self.changes {
                 changes.mark_unchanged();
@@ -140,9 +143,12 @@ impl Watch {
             }
             let pace = if self.moving { PACE } else { SIGN_OF_LIFE };
             let changed = self.changes.iter_mut().map(|changes| Box::pin(changes.changed()));
-            if timeout(pace, select_all(changed)).await.is_err() && !self.moving {
-                self.still_may().await?;
-                return Some(Event::default().comment("still here"));
+            if timeout(pace, select_all(changed)).await.is_err() {
+                quiet += 1;
+                if !self.moving || quiet == QUIET_MAX {
+                    self.still_may().await?;
+                    return Some(Event::default().comment("still here"));
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

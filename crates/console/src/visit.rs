@@ -97,6 +97,23 @@ impl Visit {
         })
     }
 
+    /// The same visitor without what they sent: what a page about a failure needs.
+    pub(crate) fn without_form(&self) -> Visit {
+        Visit {
+            arrival: self.arrival.clone(),
+            caller: self.caller.clone(),
+            query: Fields::default(),
+            form: Fields::default(),
+            form_token: self.form_token.clone(),
+            key: self.key,
+            ended: self.ended.clone(),
+            streams: Arc::clone(&self.streams),
+            notice: None,
+            enrollment: self.enrollment.clone(),
+            manages: self.manages,
+        }
+    }
+
     pub(crate) fn console(&self) -> &Arc<Console> {
         &self.arrival.console
     }

@@ -203,7 +203,11 @@ impl Secret {
         let public = HEXLOWER.decode(public.as_bytes()).ok()?;
         let secret = Zeroizing::new(HEXLOWER.decode(secret.as_bytes()).ok()?);
         let key = Secret {
-            public: SealingKey::read(&public, identity.public_key(), &EcdsaVerifier).ok()?,
+            // An earlier key of this enrollment may have certified it.
+            public: identity
+                .lineage()
+                .keys()
+                .find_map(|key| SealingKey::read(&public, key, &EcdsaVerifier).ok())?,
             secret,
         };
         key.is_a_pair().then_some(key)

@@ -26,7 +26,9 @@ pub(crate) fn is_identity_file(name: &str) -> bool {
         let number = rest.map(|rest| rest.strip_prefix('-'));
         match (rest, number) {
             (Some(""), _) => true,
-            (_, Some(Some(number))) => number.parse::<u8>().is_ok_and(|read| read.to_string() == *number),
+            (_, Some(Some(number))) => number
+                .parse::<u8>()
+                .is_ok_and(|parsed| parsed.to_string() == number),
             _ => false,
         }
     };

@@ -9,7 +9,7 @@ use peerd_identity::SealingKeys;
 
 use crate::hash::Leaves;
 use crate::record::Scope;
-use crate::{CannotWrite, Digest, Form, Header, Limits, LinkEpoch, Records, Refused, sealed};
+use crate::{CannotWrite, Digest, Form, Header, Limits, LinkEpoch, Records, Refused, Schemas, sealed, xml};
 
 /// What the sender knows of a bundle besides its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Writing<'a> {
 pub enum WriteForm<'a> {
     /// Sealed to this key.
     Sealed(&'a SealingKey),
+    /// As XML, by these schemas of this side.
+    Xml(&'a dyn Schemas),
 }
 
 /// A bundle that was written.
@@ -68,7 +70,9 @@ pub struct Written {
 pub struct Opening<'a> {
     /// Who reads.
     pub me: EnrollmentId,
-    /// The identity keys that the link is pinned to: two while one takes over from the other.
+    /// The enrollment at the link's other end.
+    pub from: EnrollmentId,
+    /// The identity keys that the link is pinned to: they speak for that enrollment.
     pub keys: &'a [PublicKey],
     /// Verifies signatures.
     pub verifier: &'a dyn Verifier,
@@ -85,12 +89,17 @@ pub struct Opening<'a> {
 pub enum OpenForm<'a> {
     /// What is sealed to one of these keys.
     Sealed(&'a SealingKeys),
+    /// XML, by these schemas of the other side. The signature is in the file.
+    Xml(&'a dyn Schemas),
+    /// XML, by these schemas, with the file of its signature, which a guard moved out of it.
+    XmlBeside(&'a dyn Schemas, &'a [u8]),
 }
 
 impl OpenForm<'_> {
     fn form(self) -> Form {
         match self {
             OpenForm::Sealed(_) => Form::Sealed,
+            OpenForm::Xml(_) | OpenForm::XmlBeside(..) => Form::Xml,
         }
     }
 }
@@ -126,6 +135,10 @@ pub fn write(facts: &Facts, records: &Records, writing: &Writing<'_>) -> Result<
     header.root = leaves.root();
     let bytes = match writing.form {
         WriteForm::Sealed(to) => sealed::write(&mut header, &scope, records, to, writing)?,
+        WriteForm::Xml(schemas) => {
+            header.plain_bytes = leaves.bytes;
+            xml::write(&header, &scope, &leaves, records, schemas, writing)?
+        }
     };
     if bytes.len() > bundle_bytes_max {
         return Err(CannotWrite::TooLarge {
@@ -151,10 +164,8 @@ fn draft(facts: &Facts, records: &Records, writing: &Writing<'_>) -> Result<Head
         salt: _,
     } = facts.clone();
     let key = writing.signer.public_key();
-    if key.enrollment_id() != sender || sender == recipient {
-        return Err(CannotWrite::facts(
-            "the sender is not the signer, or the recipient",
-        ));
+    if sender == recipient {
+        return Err(CannotWrite::facts("the sender is the recipient"));
     }
     if sequence == 0 || not_after <= created_at || security.markings.len() > Header::MARKINGS_MAX {
         return Err(CannotWrite::facts(
@@ -164,6 +175,7 @@ fn draft(facts: &Facts, records: &Records, writing: &Writing<'_>) -> Result<Head
     let records_count = u32::try_from(records.len()).unwrap_or(u32::MAX);
     let (form, sealed_to) = match writing.form {
         WriteForm::Sealed(to) => (Form::Sealed, to.generation()),
+        WriteForm::Xml(_) => (Form::Xml, 0),
     };
     Ok(Header {
         form,
@@ -189,7 +201,11 @@ fn draft(facts: &Facts, records: &Records, writing: &Writing<'_>) -> Result<Head
 
 /// The header of a file, from its first bytes, unverified: good for finding the link it is for and nothing else.
 pub fn peek(bytes: &[u8]) -> Result<Header, Refused> {
-    Ok(sealed::Front::read(bytes)?.header)
+    if sealed::is_sealed(bytes) {
+        Ok(sealed::Front::read(bytes)?.header)
+    } else {
+        xml::peek(bytes)
+    }
 }
 
 /// Reads one bundle.
@@ -197,7 +213,7 @@ pub fn peek(bytes: &[u8]) -> Result<Header, Refused> {
 /// What is cheap and says most comes first: size, form, whose it is, its signature, its end. Only then is anything opened
 /// or unpacked.
 pub fn read(bytes: Bytes, opening: &Opening<'_>) -> Result<Opened, Refused> {
-    let max = opening.limits.bundle_bytes_max;
+    let max = opening.limits.file_bytes_max(opening.form.form());
     if bytes.len() > max {
         let told = format!("the file has {} bytes, and {max} is the most", bytes.len());
         return Err(Refused::new(Reason::BundleTooLarge, told));
@@ -213,6 +229,8 @@ pub fn read(bytes: Bytes, opening: &Opening<'_>) -> Result<Opened, Refused> {
     }
     match opening.form {
         OpenForm::Sealed(keys) => sealed::read(bytes, keys, opening),
+        OpenForm::Xml(schemas) => xml::read(&bytes, None, schemas, opening),
+        OpenForm::XmlBeside(schemas, signature) => xml::read(&bytes, Some(signature), schemas, opening),
     }
 }
 
@@ -222,7 +240,7 @@ pub(crate) fn check(header: &Header, signature: &[u8], opening: &Opening<'_>) ->
     if header.recipient != opening.me {
         return refused(Reason::BundleNotForUs, "it is for another enrollment");
     }
-    let pinned = opening.keys.contains(&header.key) && header.key.enrollment_id() == header.sender;
+    let pinned = header.sender == opening.from && opening.keys.contains(&header.key);
     if !pinned {
         return refused(Reason::BundleSenderUnknown, "it is not from the link's other end");
     }

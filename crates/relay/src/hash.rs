@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::header::Digest;
 use crate::record::{
-    Ack, ContentPart, Heartbeat, Lifecycle, Member, PartOf, Query, Records, Refusal, Scope, Shard,
+    Ack, Anew, ContentPart, Heartbeat, Lifecycle, Member, PartOf, Query, Records, Refusal, Scope, Shard,
 };
 
 const LEAF: u8 = 0;
@@ -125,7 +125,12 @@ impl Leaf {
 }
 
 fn scope_fields(leaf: &mut Leaf, scope: &Scope) {
-    let Scope { salt: _, flow, cover } = scope;
+    let Scope {
+        salt: _,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     leaf.tag(u8::from(flow.is_some()));
     if let Some(flow) = flow {
         leaf.flow(flow);
@@ -135,6 +140,7 @@ fn scope_fields(leaf: &mut Leaf, scope: &Scope) {
         leaf.optional(cover.after.as_deref());
         leaf.optional(cover.through.as_deref());
     }
+    leaf.tag(u8::from(*caught_up));
 }
 
 /// Adds the record at this place. The kind is part of it, so that no record passes for one of another kind.
@@ -228,6 +234,7 @@ fn ack(leaf: &mut Leaf, record: &Ack) {
         taken,
         wanted,
         refusals,
+        anew,
     } = record;
     leaf.raw(epoch.as_bytes());
     leaf.number(*below);
@@ -250,6 +257,11 @@ fn ack(leaf: &mut Leaf, record: &Ack) {
         leaf.number((*record).into());
         leaf.raw(&key.0.0);
         leaf.field(reason.word().as_bytes());
+    }
+    leaf.number(anew.len() as u64);
+    for Anew { flow, generation } in anew {
+        leaf.flow(flow);
+        leaf.number(*generation);
     }
 }
 

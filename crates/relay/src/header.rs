@@ -37,6 +37,20 @@ impl fmt::Debug for Digest {
     }
 }
 
+impl std::str::FromStr for Digest {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Digest, NotADigest> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| NotADigest)?;
+        bytes.try_into().map(Digest).map_err(|_| NotADigest)
+    }
+}
+
+/// A text that is not a SHA-256 in lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a SHA-256 in lower-case hexadecimal digits")]
+pub struct NotADigest;
+
 /// One life of a sender's spool: sequence numbers count within it. New when the spool was lost or restored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkEpoch([u8; 16]);
@@ -58,6 +72,20 @@ impl fmt::Display for LinkEpoch {
         f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
+
+impl std::str::FromStr for LinkEpoch {
+    type Err = NotAnEpoch;
+
+    fn from_str(text: &str) -> Result<LinkEpoch, NotAnEpoch> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| NotAnEpoch)?;
+        bytes.try_into().map(LinkEpoch).map_err(|_| NotAnEpoch)
+    }
+}
+
+/// A text that is not a link epoch: 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a link epoch")]
+pub struct NotAnEpoch;
 
 impl fmt::Debug for LinkEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,6 +157,15 @@ kinds! {
 }
 
 impl Kind {
+    /// Whether bundles of this kind are counted without holes, kept until they came, and written again. The others have a
+    /// counter of their own, are never acknowledged, and a later one says all that an earlier one did.
+    pub const fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Kind::Lifecycle | Kind::Sharing | Kind::Objects | Kind::Content
+        )
+    }
+
     /// The kind with this number.
     pub fn from_number(number: u8) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.number() == number)
@@ -151,9 +188,9 @@ pub struct Header {
     pub recipient: EnrollmentId,
     /// The sender's link epoch.
     pub epoch: LinkEpoch,
-    /// The number within the epoch, from 1, without holes.
+    /// The number within the epoch, from 1: of lasting kinds without holes, of the others by a counter of their own.
     pub sequence: u64,
-    /// The digest of the bundle before; zeros before the first.
+    /// The digest of the lasting bundle before; zeros before the first, and where the kind is not lasting.
     pub previous: Digest,
     /// What its records are.
     pub kind: Kind,

@@ -19,6 +19,7 @@ pub mod parity;
 pub mod record;
 mod refused;
 mod sealed;
+mod xml;
 
 pub use bundle::{Facts, OpenForm, Opened, Opening, WriteForm, Writing, Written, peek, read, write};
 pub use header::{Digest, Form, Header, Kind, LinkEpoch};
@@ -27,3 +28,4 @@ pub use limits::Limits;
 pub use outbox::Outbox;
 pub use record::Records;
 pub use refused::{CannotWrite, Refused};
+pub use xml::{Schemas, xsd};

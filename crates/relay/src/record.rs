@@ -76,6 +76,7 @@ impl Records {
             Kind::Objects => Records::Objects(Objects {
                 flow: scope.flow.clone()?,
                 cover: scope.cover.clone(),
+                caught_up: scope.caught_up,
                 items: Vec::new(),
             }),
             Kind::Content => Records::Content(Vec::new()),
@@ -103,6 +104,8 @@ pub struct Objects {
     pub flow: Flow,
     /// What they say of the keys between them. `None` when a record was dropped on the way.
     pub cover: Option<Cover>,
+    /// Whether nothing more was waiting when the bundle was made. False when a record was dropped on the way.
+    pub caught_up: bool,
     /// The objects.
     pub items: Vec<Item>,
 }
@@ -162,6 +165,17 @@ pub struct Ack {
     pub wanted: Vec<RangeInclusive<u64>>,
     /// What was parked.
     pub refusals: Vec<Refusal>,
+    /// Types of which all is asked for.
+    pub anew: Vec<Anew>,
+}
+
+/// All of a type is asked for: the importer takes it otherwise than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anew {
+    /// The type.
+    pub flow: Flow,
+    /// How often it was asked for; what was asked for once is not asked for again by the same number.
+    pub generation: u64,
 }
 
 impl Ack {
@@ -205,7 +219,7 @@ pub enum Query {
 /// Proof of life, and what the other side should have by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// The highest number of the epoch so far, this bundle's own included.
+    /// The highest number of a lasting bundle of the epoch so far.
     Highest(u64),
     /// What is offered of one type.
     Digest {
@@ -267,14 +281,25 @@ pub(crate) struct Scope {
     pub(crate) flow: Option<Flow>,
     /// What they say of the keys between them.
     pub(crate) cover: Option<Cover>,
+    /// Whether nothing more was waiting; false for what are no items.
+    pub(crate) caught_up: bool,
 }
 
 impl Scope {
     pub(crate) fn of(records: &Records, salt: [u8; 16]) -> Scope {
-        let (flow, cover) = match records {
-            Records::Objects(objects) => (Some(objects.flow.clone()), objects.cover.clone()),
-            _ => (None, None),
+        let (flow, cover, caught_up) = match records {
+            Records::Objects(objects) => (
+                Some(objects.flow.clone()),
+                objects.cover.clone(),
+                objects.caught_up,
+            ),
+            _ => (None, None, false),
         };
-        Scope { salt, flow, cover }
+        Scope {
+            salt,
+            flow,
+            cover,
+            caught_up,
+        }
     }
 }

@@ -21,6 +21,7 @@ mod front;
 mod record;
 
 pub(crate) use front::Front;
+pub(crate) use record::{QUESTION_BYTES_MAX, SUMS_BYTES, report};
 
 /// What every file of this form starts with; the version of the format follows.
 const MAGIC: &[u8; 8] = b"PEERDRLY";

@@ -13,11 +13,14 @@ use peerd_tests::bench::table::{self, Row, Table, median_ms};
 use peerd_wire::peering::v1 as peering;
 
 mod browser;
+mod files;
 
 use browser::Browser;
 
 const CONNECTIONS: usize = 1_000;
 const OBJECTS: u64 = 1_000_000;
+/// How many files there are.
+const FILES: usize = 10_000;
 const SPACE: &str = "main";
 /// How often each page is asked for.
 const ROUNDS: usize = 30;
@@ -43,8 +46,13 @@ fn main() -> anyhow::Result<()> {
     let shown = runtime.block_on(furnish(here, there, &rows))?;
     eprintln!("loading {OBJECTS} objects");
     load(here, &rows)?;
+    eprintln!("putting {FILES} files");
+    let file = runtime.block_on(async {
+        let operator = Operator::connect(&here.api()?, &here.token_file()).await?;
+        files::put(&operator, SPACE, FILES).await
+    })?;
     println!("{}\n", table::machine());
-    println!("{}", figures(here, &rows, &shown)?);
+    println!("{}", figures(here, &rows, &shown, &file)?);
     for daemon in &mut daemons {
         daemon.stop()?;
     }
@@ -133,7 +141,7 @@ fn load(daemon: &Daemon, rows: &Rows) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn figures(daemon: &Daemon, rows: &Rows, connection: &str) -> anyhow::Result<Table> {
+fn figures(daemon: &Daemon, rows: &Rows, connection: &str, file: &str) -> anyhow::Result<Table> {
     let browser = Browser::sign_in(daemon)?;
     let of = format!("/console/objects/{SPACE}/{}", TYPES[0]);
     let key = rows.keys.first().context("a key")?;
@@ -145,6 +153,15 @@ fn figures(daemon: &Daemon, rows: &Rows, connection: &str) -> anyhow::Result<Tab
             format!("/console/connections/{connection}/ontology"),
         ),
         (
+            "its mapping of a type",
+            format!(
+                "/console/connections/{connection}/mapping?local={0}&remote={0}",
+                TYPES[1]
+            ),
+        ),
+        ("its files", format!("/console/connections/{connection}/files")),
+        ("its parked", format!("/console/connections/{connection}/parked")),
+        (
             "its settings",
             format!("/console/connections/{connection}/settings"),
         ),
@@ -153,6 +170,10 @@ fn figures(daemon: &Daemon, rows: &Rows, connection: &str) -> anyhow::Result<Tab
         ("audit log", "/console/audit".to_owned()),
         ("objects of a type", of.clone()),
         ("objects by key prefix", format!("{of}?prefix={key}")),
+        ("ontology of a space", format!("/console/ontology/{SPACE}")),
+        ("files of a space", format!("/console/files/{SPACE}")),
+        ("files with a tag", format!("/console/files/{SPACE}?tag=tag-7")),
+        ("one file", format!("/console/files/{SPACE}/{file}")),
         ("one object", format!("{of}/object?key={key}")),
     ];
     let mut table = Table::default();

@@ -7,7 +7,7 @@ use peerd_node::Error;
 
 use crate::fields::Fields;
 use crate::layout::{Page, Section};
-use crate::parts::{alert, facts, form_token, submit, text_field, when};
+use crate::parts::{alert, confirm, facts, form_token, submit, text_field, when};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, is_correctable};
 
@@ -18,6 +18,16 @@ pub(crate) fn routes() -> Vec<Entry> {
     vec![
         get("/console/control", Action::EnrollmentShow, show),
         post("/console/control", Action::EnrollmentSetTitle, set_title),
+        get(
+            "/console/control/identity",
+            Action::EnrollmentRotateIdentity,
+            ask_rotation,
+        ),
+        post(
+            "/console/control/identity",
+            Action::EnrollmentRotateIdentity,
+            rotate,
+        ),
     ]
 }
 
@@ -87,8 +97,34 @@ fn identity(visit: &Visit) -> Markup {
                 }),
             ]))
             p.hint { "The certificate is issued by the identity key and renews itself at half of its life. Read the fingerprint to whoever enters a code of yours." }
+            @if visit.may(Action::EnrollmentRotateIdentity) {
+                p.actions { a.button href="/console/control/identity" data-dialog { "Replace identity" } }
+            }
         }
     }
+}
+
+async fn ask_rotation(visit: Visit) -> Outcome {
+    let body = confirm(
+        &visit,
+        visit.path(),
+        "Replace identity",
+        "/console/control",
+        &html! {
+            h1 { "Replace the identity?" }
+            p { "A new key is made, which the present one signs. The enrollment id stays, and the other sides follow by themselves: at once where they are connected, else when they next meet this one." }
+            p { "What is lost: the present key. Backups from before it hold an identity that the other sides refuse from then on; back up again." }
+        },
+    );
+    visit.page(
+        &Page::new(Section::Control, "Replace identity").below("/console/control", "Enrollment"),
+        &body,
+    )
+}
+
+async fn rotate(visit: Visit) -> Outcome {
+    visit.node().rotate_identity(&visit.caller).await?;
+    visit.done("/console/control", "The identity is replaced.")
 }
 
 fn counts<'a>(counts: impl Iterator<Item = (&'a &'static str, &'a u32)>) -> Markup {

@@ -87,12 +87,9 @@ pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
         "/console/"
     };
     let rates = visit.node().rates();
-    let seen = current.iter().any(|one| {
-        rates
-            .range((one.id, Direction::Export)..=(one.id, Direction::Import))
-            .next()
-            .is_some()
-    });
+    let ways = [Direction::Export, Direction::Import];
+    let moves = |id: ConnectionId| ways.iter().any(|way| rates.contains_key(&(id, *way)));
+    let moving = current.iter().any(|one| moves(one.id));
     let markup = html! {
         p.summary #live-summary role="status" aria-live="polite" { (summary(&current, over.len())) }
         @if !ended { (waiting) }
@@ -109,7 +106,7 @@ pub(crate) async fn content(visit: &Visit) -> Result<Content, Error> {
         }
         @if !ended { (mesh::picture(visit, &links, &current, &rates)) }
     };
-    Ok(Content { markup, moving: seen })
+    Ok(Content { markup, moving })
 }
 
 fn summary(current: &[Connection], over: usize) -> String {

@@ -127,7 +127,7 @@ async fn sheet(
 /// What the file would come to.
 fn told(preview: &Preview) -> Markup {
     html! {
-        section.card.step aria-labelledby="preview" {
+        section.card.step.refused[!preview.refusals.is_empty()] aria-labelledby="preview" {
             h2 #preview {
                 @if !preview.refusals.is_empty() { "This file is refused" }
                 @else if preview.changes.is_empty() { "This file changes nothing that can be named" }

@@ -108,6 +108,14 @@ fn a_certified_key_reads_back_for_its_identity_only() {
 }
 
 #[test]
+fn keys_outlive_the_identity_key_that_certified_them() {
+    let (dir, identity, keys) = keys();
+    let second = identity.successor(Time::EPOCH).unwrap().keep().unwrap();
+    let again = SealingKeys::load(dir.path(), &second).unwrap();
+    assert_eq!(again.public(), keys.public());
+}
+
+#[test]
 fn a_sealing_key_never_shows_its_secret() {
     let (dir, _, keys) = keys();
     let text = std::fs::read_to_string(dir.path().join(SEALING_KEY_FILE)).unwrap();

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use peerd_core::ontology::ApiName;
 use peerd_core::peering::Connection;
 use peerd_core::{ConnectionId, SpaceId};
 use peerd_store::records::{ImportCursor, Job, Parked, PurgeDue};
@@ -139,7 +140,7 @@ impl Node {
         let offered = shared.theirs.types.keys();
         let mut offered = offered
             .filter(|name| shared.theirs.offers(name).any())
-            .map(|name| name.as_str());
+            .map(ApiName::as_str);
         let Some(space) = connection.space.filter(|_| !connection.stage.is_final()) else {
             return Ok(());
         };

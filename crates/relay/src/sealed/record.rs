@@ -27,7 +27,9 @@ const TYPE_BYTES_MAX: usize = 256;
 /// The most bytes a record of this kind takes besides its longest field.
 const FRAME_BYTES_MAX: usize = 2 * 1024;
 /// The longest question.
-const QUESTION_BYTES_MAX: usize = 512 * 1024;
+pub(crate) const QUESTION_BYTES_MAX: usize = 512 * 1024;
+/// The length of a table of sums.
+pub(crate) const SUMS_BYTES: usize = 65_536;
 /// The largest object, with its hops.
 const ITEM_BYTES_MAX: usize = 4 << 20;
 /// The longest shard: as long as a bundle may be.
@@ -41,10 +43,10 @@ fn bytes_max(kind: Kind) -> usize {
             Kind::Sharing => SHARING_BYTES_MAX,
             Kind::Objects => ITEM_BYTES_MAX,
             Kind::Content => ContentPart::BYTES_MAX,
-            // A range takes at most 24 bytes, a refusal 128.
-            Kind::Ack => Ack::ENTRIES_MAX * (2 * 24 + 128),
+            // A range takes at most 24 bytes, a refusal 128, a type asked for anew 48 and its name.
+            Kind::Ack => Ack::ENTRIES_MAX * (2 * 24 + 128 + 48 + TYPE_BYTES_MAX),
             Kind::Query => QUESTION_BYTES_MAX.max(PIECE_BYTES_MAX),
-            Kind::Heartbeat => 65_536,
+            Kind::Heartbeat => SUMS_BYTES,
             Kind::Parity => SHARD_BYTES_MAX + MEMBERS_MAX * 48,
         }
 }
@@ -173,7 +175,12 @@ fn read_flow(flow: pb::Flow) -> Result<Flow, Refused> {
 }
 
 fn write_scope(scope: &Scope) -> pb::Scope {
-    let Scope { salt, flow, cover } = scope;
+    let Scope {
+        salt,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     let key = |key: &Option<String>| key.clone().unwrap_or_default();
     pb::Scope {
         salt: copied(salt),
@@ -182,11 +189,17 @@ fn write_scope(scope: &Scope) -> pb::Scope {
             after: key(after),
             through: key(through),
         }),
+        caught_up: *caught_up,
     }
 }
 
 fn read_scope(scope: pb::Scope) -> Result<Scope, Refused> {
-    let pb::Scope { salt, flow, cover } = scope;
+    let pb::Scope {
+        salt,
+        flow,
+        cover,
+        caught_up,
+    } = scope;
     let key = |key: String| (!key.is_empty()).then_some(key);
     Ok(Scope {
         salt: array("scope.salt", &salt)?,
@@ -195,6 +208,7 @@ fn read_scope(scope: pb::Scope) -> Result<Scope, Refused> {
             after: key(after),
             through: key(through),
         }),
+        caught_up,
     })
 }
 

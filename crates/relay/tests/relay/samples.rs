@@ -10,7 +10,8 @@ use peerd_identity::{EcdsaVerifier, Identity, SealingKeys};
 use peerd_node::exchange::verify::Digests;
 use peerd_node::exchange::{Change, Flow, Item};
 use peerd_relay::record::{
-    Ack, ContentPart, Cover, Heartbeat, KeyHash, Lifecycle, Member, Objects, PartOf, Query, Refusal, Shard,
+    Ack, Anew, ContentPart, Cover, Heartbeat, KeyHash, Lifecycle, Member, Objects, PartOf, Query, Refusal,
+    Shard,
 };
 use peerd_relay::{
     Digest, Facts, Limits, LinkEpoch, OpenForm, Opened, Opening, Records, Refused, WriteForm, Writing, read,
@@ -100,6 +101,7 @@ impl Pair {
     pub(crate) fn open_at(&self, bytes: impl Into<Bytes>, now: Time) -> Result<Opened, Refused> {
         let opening = Opening {
             me: self.b.id(),
+            from: self.a.id(),
             keys: &[self.a.key()],
             verifier: &EcdsaVerifier,
             now,
@@ -137,6 +139,7 @@ pub(crate) fn blank(key: &str) -> Item {
 pub(crate) fn objects(items: Vec<Item>) -> Records {
     Records::Objects(Objects {
         flow: flow(),
+        caught_up: true,
         cover: Some(Cover {
             after: None,
             through: Some("z".to_owned()),
@@ -232,6 +235,13 @@ fn ack() -> Ack {
             record: 2,
             key: KeyHash::of("UA-1"),
             reason: Reason::ObjectInvalid,
+        }],
+        anew: vec![Anew {
+            flow: Flow {
+                connection: ConnectionId::from_bytes([3; 16]),
+                object_type: "airport".to_owned(),
+            },
+            generation: 2,
         }],
     }
 }

@@ -34,6 +34,7 @@ fn a_bundle_is_taken_by_its_recipient_from_its_sender_in_its_time_only() {
     let reason = |me, key, now, sealing| {
         let opening = Opening {
             me,
+            from: pair.a.id(),
             keys: &[key],
             verifier: &EcdsaVerifier,
             now,

@@ -68,8 +68,8 @@ fn card(visit: &Visit, shown: &Shown, path: &str, conflict: &ConflictView) -> Ma
                 @if let Some(property) = &conflict.property { " · " (property) } @else { " · deleted as a whole" }
             }
             div.pair {
-                div { h4 { "In force" } @if let Some(winner) = &conflict.winner { (side(winner)) } @else { p.none { "nothing" } } }
-                div { h4 { "Lost" } (side(&conflict.loser)) }
+                div { h4 { "In force" } @if let Some(winner) = &conflict.winner { (side(visit, shown, winner)) } @else { p.none { "nothing" } } }
+                div { h4 { "Lost" } (side(visit, shown, &conflict.loser)) }
             }
             p.actions {
                 button type="submit" name="keep" value="winner" { "Keep what is in force" }
@@ -80,10 +80,14 @@ fn card(visit: &Visit, shown: &Shown, path: &str, conflict: &ConflictView) -> Ma
     }
 }
 
-fn side(edited: &Edited) -> Markup {
+fn side(visit: &Visit, shown: &Shown, edited: &Edited) -> Markup {
+    let by = edited.by.enrollment;
     html! {
         p { @if let Some(it) = &edited.value { (value(it)) } @else { span.none { "no value" } } }
-        p.hint { (when(edited.by.hlc.time())) " by " (id(edited.by.enrollment)) }
+        p.hint {
+            (when(edited.by.hlc.time())) " by "
+            @if by == visit.enrollment.id { "this side" } @else if by == shown.connection().remote { (shown.peer()) } @else { (id(by)) }
+        }
     }
 }
 

@@ -59,7 +59,6 @@ async fn show(visit: Visit) -> Outcome {
 async fn sheet(visit: &Visit, shown: &Shown, error: Option<&Error>) -> Result<Markup, Error> {
     let content = render(visit, shown).await?;
     Ok(html! {
-        (shown.head_at(visit, "/files"))
         (alert(error))
         div #live-content { (content.markup) }
         (selection(visit, shown))
@@ -86,6 +85,7 @@ async fn render(visit: &Visit, shown: &Shown) -> Result<Content, Error> {
     };
     let moving = transfers.as_ref().is_some_and(|all| !all.is_empty());
     let markup = html! {
+        (shown.head_at(visit, "/files"))
         div.columns {
             (way(shown, Direction::Export, &feeds))
             (way(shown, Direction::Import, &feeds))

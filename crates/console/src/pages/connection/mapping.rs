@@ -192,7 +192,7 @@ fn sheet(visit: &Visit, shown: &Shown, draft: &MappingDraft, checked: bool, erro
         } @else {
             div.alert role="alert" {
                 p { @if wrong == 1 { "One thing is wrong." } @else { (wrong) " things are wrong." } " Nothing is saved." }
-                ul { @for problem in &draft.problems { li { (problem) } } }
+                @if !draft.problems.is_empty() { ul { @for problem in &draft.problems { li { (problem) } } } }
             }
         }
         form.mapping method="post" action=(path) {

@@ -180,6 +180,7 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
         p { (badge(view.status)) " " (sentence(&view.reason)) }
         @if let Some(advice) = advice { p.hint { (advice) } }
         @if let Some((path, label)) = remedy { p { a.button href=(path) { (label) } } }
+        @if let Some((below, label)) = where_to_look(view.status, &view.reason) { p { a.button href={ (shown.path()) (below) } { (label) } } }
         (facts(vec![
             ("State", html! { (sentence(&view.stage_reason())) }),
             ("Last acknowledged", when_known(view.last_acknowledged_at)),
@@ -189,6 +190,15 @@ async fn health(visit: &Visit, shown: &Shown) -> Result<Markup, Error> {
             }),
         ]))
     })
+}
+
+/// The tab on which a state is mended.
+fn where_to_look(status: Status, reason: &str) -> Option<(&'static str, &'static str)> {
+    match status {
+        Status::Degraded if reason.contains("parked") => Some(("/parked", "See what is parked")),
+        Status::Degraded if reason.contains("stopped") => Some(("/ontology", "See the types")),
+        _ => None,
+    }
 }
 
 /// What to do about a state, in general.
@@ -264,7 +274,7 @@ fn feeds(feeds: &[FeedProgress]) -> Markup {
                 tbody {
                     @for feed in feeds {
                         tr {
-                            th scope="row" { (feed.object_type) }
+                            th scope="row" { (kind(&feed.object_type)) }
                             td { (way(feed.direction == Direction::Export)) }
                             td { (feed.lane) }
                             td.number { (feed.cursor) }
@@ -332,7 +342,7 @@ fn job_row(job: &Job, most: u64) -> Markup {
     html! {
         tr {
             td { (when(job.started_at)) }
-            td { (job.object_type) }
+            td { (kind(&job.object_type)) }
             td { (way(job.outgoing)) }
             td { (format!("{:?}", job.cause).to_lowercase()) }
             td {
@@ -345,6 +355,14 @@ fn job_row(job: &Job, most: u64) -> Markup {
             td.number { (size(job.counts.bytes)) }
         }
     }
+}
+
+/// What a type is called: that of files is built in.
+fn kind(object_type: &str) -> &str {
+    if object_type == peerd_core::artifact::TYPE {
+        return "files";
+    }
+    object_type
 }
 
 /// How many objects a job moved.

@@ -39,10 +39,7 @@ pub(super) fn routes() -> Vec<Entry> {
 async fn list(visit: Visit) -> Outcome {
     let shown = Shown::of(&visit).await?;
     let content = render(&visit, &shown).await?;
-    let body = html! {
-        (shown.head_at(&visit, "/parked"))
-        div #live-content { (content.markup) }
-    };
+    let body = html! { div #live-content { (content.markup) } };
     let after: String = form_urlencoded::byte_serialize(visit.query.text("after").as_bytes()).collect();
     let from = format!(
         "/console/events/connection/{}/parked?after={after}",
@@ -66,6 +63,7 @@ async fn render(visit: &Visit, shown: &Shown) -> Result<Content, Error> {
     let path = format!("{}/parked", shown.path());
     let count: u64 = shown.view.feeds.iter().map(|feed| feed.parked).sum();
     let markup = html! {
+        (shown.head_at(visit, "/parked"))
         p.summary role="status" aria-live="polite" { @if count > 0 { (grouped(count)) " parked." } }
         section aria-labelledby="parked" {
             h2 #parked { "Parked objects" }

@@ -10,7 +10,7 @@ use peerd_wire::relay::v1 as pb;
 use super::{QUESTION_BYTES_MAX, SHARD_BYTES_MAX, bounded, copied, read_flow, required, word, write_flow};
 use crate::hash::sum_bytes;
 use crate::parity::MEMBERS_MAX;
-use crate::record::{Ack, Heartbeat, KeyHash, Member, Query, Refusal, Shard};
+use crate::record::{Ack, Anew, Heartbeat, KeyHash, Member, Query, Refusal, Shard};
 use crate::sealed::front::array;
 use crate::{Digest, LinkEpoch, Refused};
 
@@ -34,6 +34,14 @@ pub(super) fn write_ack(record: &Ack) -> pb::Ack {
         taken: ranges(&record.taken),
         wanted: ranges(&record.wanted),
         refusals: record.refusals.iter().map(refusal).collect(),
+        anew: record
+            .anew
+            .iter()
+            .map(|anew| pb::Anew {
+                flow: Some(write_flow(&anew.flow)),
+                generation: anew.generation,
+            })
+            .collect(),
     }
 }
 
@@ -44,8 +52,15 @@ pub(super) fn read_ack(record: pb::Ack) -> Result<Ack, Refused> {
         taken,
         wanted,
         refusals,
+        anew,
     } = record;
     bounded("ack.refusals", refusals.len(), Ack::ENTRIES_MAX)?;
+    bounded("ack.anew", anew.len(), Ack::ENTRIES_MAX)?;
+    let anew = anew.into_iter().map(|pb::Anew { flow, generation }| {
+        let flow = read_flow(required("anew.flow", flow)?)?;
+        Ok(Anew { flow, generation })
+    });
+    let anew = anew.collect::<Result<_, Refused>>()?;
     let refusal = |refusal: &pb::Refusal| {
         Ok(Refusal {
             sequence: refusal.sequence,
@@ -60,6 +75,7 @@ pub(super) fn read_ack(record: pb::Ack) -> Result<Ack, Refused> {
         taken: ranges(taken.iter().map(|range| range.first..=range.last))?,
         wanted: ranges(wanted.iter().map(|range| range.first..=range.last))?,
         refusals: refusals.iter().map(refusal).collect::<Result<_, _>>()?,
+        anew,
     })
 }
 
