@@ -81,7 +81,8 @@ async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
             turn = turn(&shared, link, &mut policies) => turn,
         };
         let tried = match turn {
-            Ok(origin) => attempt(&shared, link, origin, &gone).await,
+            // Handshake and session together are a large state: it lives on the heap.
+            Ok(origin) => Box::pin(attempt(&shared, link, origin, &gone)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = tried {
