@@ -81,7 +81,6 @@ async fn tend(shared: Arc<Shared>, link: LinkId, gone: CancellationToken) {
             turn = turn(&shared, link, &mut policies) => turn,
         };
         let tried = match turn {
-            // Handshake and session together are a large state: it lives on the heap.
             Ok(origin) => Box::pin(attempt(&shared, link, origin, &gone)).await,
             Err(error) => Err(error),
         };
