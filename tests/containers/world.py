@@ -43,7 +43,7 @@ class Story:
     def __init__(self, name, image="peerd-test:old", more=()):
         self.name, self.project = name, f"peerd-test-{name}"
         self.files = [ROOT / f"deploy/compose/{name}.yaml", *more]
-        self.env = {"PROJECT": self.project, "PEERD_IMAGE": image}
+        self.env = {"PROJECT": self.project, "PEERD_IMAGE": image, "PEERD_OVERLAYS": " ".join(map(str, more))}
 
     def compose(self, *args, **more):
         files = [part for file in self.files for part in ("--file", file)]
@@ -117,8 +117,6 @@ class Load:
             if self.story.ctl(self.side, *command, check=False) is not None:
                 self.acknowledged = self.tried
                 self.count += 1
-            else:
-                time.sleep(0.1)
 
     def __enter__(self):
         self.thread.start()
