@@ -1,7 +1,7 @@
 //! What operators change on a connection that is active: halts, data types, security.
 
 use peerd_core::Reason;
-use peerd_core::peering::{DataTypes, Decision, Flow, Halt, Stage};
+use peerd_core::peering::{DataTypes, Decision, Flow, Halt, Remark, Stage};
 
 use crate::pair::{Pair, objects, reason, up_to};
 
@@ -39,6 +39,33 @@ async fn b111_each_side_halts_and_lifts_only_its_own_halt() {
         .expect("b's halt is lifted");
     pair.carry().await;
     assert_eq!(pair.stages(id).await, ("active", "active"));
+}
+
+#[tokio::test]
+async fn b042_a_new_attempt_that_fails_leaves_the_working_connection_alone() {
+    let pair = Pair::linked().await;
+    let id = pair.active().await;
+    let before = pair.records(id).await;
+    let (a, b) = (&pair.a, &pair.b);
+    // Turned down, taken back, never answered, and a code that is not one.
+    let turned_down = pair.request().await;
+    let remark: Remark = "once is enough".parse().expect("a remark");
+    let rejected = b.node().reject_connection(&b.manager, &turned_down.code, &remark);
+    rejected.await.expect("a rejection");
+    let taken_back = pair.request().await;
+    let revoked = a.node().revoke_connection(&a.manager, taken_back.id);
+    revoked.await.expect("taken back");
+    pair.carry().await;
+    assert!(pair.approve(&taken_back.code).await.is_ok(), "nobody told b yet");
+    pair.request().await;
+    pair.clock.advance(std::time::Duration::from_hours(100));
+    a.node().expire_connections().await.expect("swept");
+    assert!(pair.approve("pconn1_nonsense").await.is_err());
+    pair.carry().await;
+    assert_eq!(pair.records(id).await, before);
+    assert_eq!(pair.stages(id).await, ("active", "active"));
+    let shown = a.node().show_connection(&a.manager, id).await.expect("shown");
+    assert!(shown.connection.is_flowing());
 }
 
 #[tokio::test]
