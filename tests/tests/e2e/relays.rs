@@ -34,15 +34,15 @@ const ROUGH: [&str; 8] = [
 ];
 
 /// Two enrollments with a relay between them.
-struct Relayed {
-    world: World,
-    dir: TempDir,
+pub(crate) struct Relayed {
+    pub(crate) world: World,
+    pub(crate) dir: TempDir,
     carriers: Vec<Carrier>,
 }
 
 impl Relayed {
     /// Two daemons that admit each other and share nothing but directories.
-    fn start(flags: &[&str]) -> Relayed {
+    pub(crate) fn start(flags: &[&str]) -> Relayed {
         let started = |name| {
             let mut side = Enrollment::init(name);
             side.environment.extend(QUICK);
@@ -75,7 +75,7 @@ impl Relayed {
     }
 
     /// A directory of the side that talks to `peer`.
-    fn of(&self, peer: &str, what: &str) -> PathBuf {
+    pub(crate) fn of(&self, peer: &str, what: &str) -> PathBuf {
         self.dir.path().join(format!("to-{peer}")).join(what)
     }
 
@@ -91,11 +91,11 @@ impl Relayed {
     }
 
     /// Asks, approves and activates a connection for objects both ways.
-    fn connect(&self) -> String {
+    pub(crate) fn connect(&self) -> String {
         self.connect_for("--export objects --import objects")
     }
 
-    fn connect_for(&self, data: &str) -> String {
+    pub(crate) fn connect_for(&self, data: &str) -> String {
         let World { north, south } = &self.world;
         let asked = north.say(&format!("connection request --space flights --link files {data}"));
         let (id, code) = (text(&asked["connection_id"]), text(&asked["code"]));
@@ -106,12 +106,12 @@ impl Relayed {
         id
     }
 
-    fn link(&self, side: &Enrollment) -> Value {
+    pub(crate) fn link(&self, side: &Enrollment) -> Value {
         side.say("link show files")
     }
 
     /// Waits until both sides have so many airports.
-    fn both_have(&self, many: u64) {
+    pub(crate) fn both_have(&self, many: u64) {
         for side in [&self.world.north, &self.world.south] {
             side.eventually(&format!("{many} airports"), |side| {
                 (count(side) == many).then_some(())
@@ -120,7 +120,7 @@ impl Relayed {
     }
 
     /// Both sides have the same, as each of them sees it.
-    fn is_equal(&self, id: &str) {
+    pub(crate) fn is_equal(&self, id: &str) {
         for side in [&self.world.north, &self.world.south] {
             side.eventually("both sides have the same", |side| {
                 let verified = side.try_ctl(&["connection", "verify", id]);
@@ -130,7 +130,7 @@ impl Relayed {
     }
 
     /// Waits until a property has this value at a side.
-    fn becomes(side: &Enrollment, key: &str, name: &str, value: &Value) {
+    pub(crate) fn becomes(side: &Enrollment, key: &str, name: &str, value: &Value) {
         side.eventually(&format!("{key} has {name} {value}"), |side| {
             (property(side, key, name) == *value).then_some(())
         });
