@@ -103,7 +103,7 @@ fn pass(from: &Path, copies: &Path, to: &Path, held: &BTreeSet<&str>) {
         let is_held = |name: &str| held.iter().any(|kind| name.contains(&format!(".{kind}.")));
         let Some(name) = name
             .to_str()
-            .filter(|name| name.ends_with(".xml") && !is_held(name))
+            .filter(|name| !name.starts_with('.') && !is_held(name))
         else {
             continue;
         };

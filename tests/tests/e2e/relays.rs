@@ -106,7 +106,7 @@ impl Relayed {
         id
     }
 
-    pub(crate) fn link(&self, side: &Enrollment) -> Value {
+    fn link(side: &Enrollment) -> Value {
         side.say("link show files")
     }
 
@@ -177,7 +177,7 @@ fn b120_a_connection_is_made_fed_and_closed_by_files_alone() {
     south.say(&format!("connection enable {id}"));
     relayed.world.stage(&id, "active");
     Relayed::becomes(south, "LGA", "name", &"Later".into());
-    let shown = relayed.link(north);
+    let shown = Relayed::link(north);
     assert_eq!(shown["status"], "healthy", "{shown}");
     assert_eq!(shown["relay"]["form"], "sealed");
     assert!(shown["relay"]["last_sequence_in"].as_u64() > Some(0), "{shown}");

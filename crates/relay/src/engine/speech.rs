@@ -173,7 +173,7 @@ mod tests {
         speech.answered(closed.id, None);
         assert_eq!(
             speech.next(outbox(), now),
-            [closed.clone()],
+            std::slice::from_ref(&closed),
             "an ending overtakes what rests"
         );
         assert_eq!(speech.rested_at(), Some(later));

@@ -27,6 +27,16 @@ fn known() -> Known {
     Known(states::schema())
 }
 
+/// Knows nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl Schemas for Nothing {
+    fn schema(&self, _: ConnectionId, _: &str, _: u64) -> Option<Cow<'_, Schema>> {
+        None
+    }
+}
+
 fn written(pair: &Pair, records: &Records) -> Result<Vec<u8>, CannotWrite> {
     let schemas = known();
     let writing = Writing {
@@ -203,18 +213,6 @@ fn nothing_is_taken_that_the_form_does_not_have() {
 
 #[test]
 fn a_schema_that_has_not_come_yet_is_waited_for_and_an_object_of_another_shape_cannot_go() {
-    #[derive(Debug)]
-    struct Nothing;
-    impl peerd_relay::Schemas for Nothing {
-        fn schema(
-            &self,
-            _: peerd_core::ConnectionId,
-            _: &str,
-            _: u64,
-        ) -> Option<std::borrow::Cow<'_, peerd_core::ontology::Schema>> {
-            None
-        }
-    }
     let pair = Pair::new();
     let bytes = written(&pair, &objects(vec![blank("one")])).unwrap();
     let refused = opened_with(&pair, &bytes, OpenForm::Xml(&Nothing)).unwrap_err();
@@ -378,16 +376,6 @@ proptest! {
             let kept = opened.numbers.iter().map(|number| all.items[*number as usize - 1].clone());
             prop_assert_eq!(items, kept.collect::<Vec<_>>());
         }
-    }
-}
-
-/// Knows nothing.
-#[derive(Debug)]
-struct Nothing;
-
-impl Schemas for Nothing {
-    fn schema(&self, _: ConnectionId, _: &str, _: u64) -> Option<Cow<'_, Schema>> {
-        None
     }
 }
 
