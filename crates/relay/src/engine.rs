@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerd_core::LinkId;
-use peerd_core::link::Link;
 use peerd_core::signature::{Signer, Verifier};
+use peerd_core::{LinkId, Reason};
 use peerd_identity::SealingKeys;
 use peerd_node::relay::Trouble;
 use peerd_node::{Error, Node};
@@ -93,7 +92,7 @@ async fn keep_links(shared: Arc<Runtime>) {
                 for link in live {
                     running
                         .entry(link.id)
-                        .or_insert_with(|| keep_link(&shared, link).drop_guard());
+                        .or_insert_with(|| keep_link(&shared, link.id).drop_guard());
                 }
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "relay links not read"),
@@ -106,17 +105,17 @@ async fn keep_links(shared: Arc<Runtime>) {
 }
 
 /// Runs a link until the token is cancelled or the daemon stops, and again when it fails.
-fn keep_link(shared: &Arc<Runtime>, link: Link) -> CancellationToken {
+fn keep_link(shared: &Arc<Runtime>, link: LinkId) -> CancellationToken {
     let over = shared.soft.child_token();
     let (task, ends) = (Arc::clone(shared), over.clone());
     shared.spawn(async move {
         loop {
-            let Some(error) = ends.run_until_cancelled(Box::pin(run_link(&task, &link))).await else {
+            let Some(error) = ends.run_until_cancelled(Box::pin(run_link(&task, link))).await else {
                 return;
             };
-            tracing::warn!(link = %link.id, error = &error as &dyn std::error::Error, "a relay link rests");
+            tracing::warn!(link = %link, error = &error as &dyn std::error::Error, "a relay link rests");
             let (reason, message, at) = (error.reason(), error.told().to_owned(), task.node.now());
-            task.node.relay_is(link.id, |life| {
+            task.node.relay_is(link, |life| {
                 life.trouble = Some(Trouble { reason, message, at });
             });
             let rested = ends.run_until_cancelled(tokio::time::sleep(REST)).await;
@@ -128,8 +127,14 @@ fn keep_link(shared: &Arc<Runtime>, link: Link) -> CancellationToken {
     over
 }
 
-async fn run_link(shared: &Arc<Runtime>, link: &Link) -> Error {
-    match link::Running::open(shared, link).await {
+async fn run_link(shared: &Arc<Runtime>, link: LinkId) -> Error {
+    // Read anew each time: it may have changed since it ran last.
+    let opened = async {
+        let link = shared.node.live_link(link).await?;
+        let link = link.ok_or_else(|| Error::of(Reason::LinkMissing))?;
+        link::Running::open(shared, &link).await
+    };
+    match opened.await {
         Ok(running) => running.run().await,
         Err(error) => error,
     }

@@ -62,16 +62,28 @@ impl Relayed {
         let World { north, south } = &relayed.world;
         for (side, other, name) in [(north, south, "south"), (south, north, "north")] {
             let code = text(&other.ctl(&["link", "invite"])["code"]);
-            let (outbox, inbox) = (relayed.of(name, "outbox"), relayed.of(name, "inbox"));
-            let mut words = vec!["link", "add-relay", "--name", "files", "--peer", &code];
-            let [outbox, inbox] = [&outbox, &inbox].map(|path| path.to_str().expect("a path"));
-            words.extend(["--outbox", outbox, "--inbox", inbox]);
-            words.extend(flags);
-            let link = side.ctl(&words);
-            assert_eq!(link["kind"], "relay", "{link}");
+            let added = side.try_ctl(&relayed.adding(name, &code, flags));
+            assert!(
+                added.status.success(),
+                "{}",
+                String::from_utf8_lossy(&added.stderr)
+            );
+            assert_eq!(relayed.link(side)["kind"], "relay");
         }
         relayed.world.spaces();
         relayed
+    }
+
+    /// The words that enter a code of `peer`.
+    fn adding(&self, peer: &str, code: &str, flags: &[&str]) -> Vec<String> {
+        let words = ["link", "add-relay", "--name", "files", "--peer", code];
+        let mut words: Vec<String> = words.map(str::to_owned).to_vec();
+        for what in ["outbox", "inbox"] {
+            words.push(format!("--{what}"));
+            words.push(self.of(peer, what).to_str().expect("a path").to_owned());
+        }
+        words.extend(flags.iter().map(ToString::to_string));
+        words
     }
 
     /// A directory of the side that talks to `peer`.
@@ -158,6 +170,7 @@ fn b120_a_connection_is_made_fed_and_closed_by_files_alone() {
     south.eventually("the copy goes", |south| (count(south) == many - 1).then_some(()));
     relayed.is_equal(&id);
     // More may cross, once the other side agrees.
+    south.say("marking create medical");
     south.say("marking grant medical admin");
     let change = north.say(&format!("connection propose-security {id} --marking medical"));
     let change = text(&change["change_request_id"]);
@@ -208,6 +221,39 @@ fn b120_loss_repetition_reordering_and_tearing_come_to_the_same() {
             (shown["relay"]["gaps"] == 0 && shown["relay"]["unacknowledged"] == 0).then_some(())
         });
     }
+    relayed.is_equal(&id);
+}
+
+#[test]
+fn b027_a_replaced_identity_is_followed_by_a_code_that_is_entered_once_more() {
+    let mut relayed = Relayed::start(&[]);
+    relayed.carry(&[]);
+    let id = relayed.connect();
+    relayed.world.share(&id);
+    let many = relayed.world.load()["written"].as_u64().expect("a number");
+    relayed.both_have(many);
+    let World { north, south } = &relayed.world;
+    let same = text(&south.ctl(&["link", "invite"])["code"]);
+    let again = north.try_ctl(&relayed.adding("south", &same, &[]));
+    assert_eq!(again.status.code(), Some(5), "nothing to follow");
+    north.say("enrollment rotate-identity");
+    north.say("object edit flights airport LGA name=Guardia");
+    south.eventually("what the new key signed is put aside", |south| {
+        (relayed.link(south)["relay"]["quarantined"].as_u64() > Some(0)).then_some(())
+    });
+    // The other way goes on.
+    south.say("object edit flights airport JFK name=Idlewild");
+    Relayed::becomes(north, "JFK", "name", &"Idlewild".into());
+    let code = text(&north.ctl(&["link", "invite"])["code"]);
+    let elsewhere = south.try_ctl(&relayed.adding("south", &code, &[]));
+    assert_eq!(elsewhere.status.code(), Some(5), "all else stays as it was");
+    let followed = south.try_ctl(&relayed.adding("north", &code, &[]));
+    assert!(
+        followed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&followed.stderr)
+    );
+    Relayed::becomes(south, "LGA", "name", &"Guardia".into());
     relayed.is_equal(&id);
 }
 

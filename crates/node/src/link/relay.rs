@@ -3,12 +3,12 @@
 use peerd_core::audit::Fact;
 use peerd_core::authz::Action;
 use peerd_core::code::LinkCode;
-use peerd_core::link::{Form, Link, Relay, RelayLimits};
+use peerd_core::link::{Form, Link, Meeting, Relay, RelayLimits};
 use peerd_core::name::Name;
 use peerd_core::sealing::SealingKey;
-use peerd_core::{LinkId, Reason};
+use peerd_core::{Fingerprint, LinkId, Reason};
 use peerd_store::records::NameKind;
-use peerd_store::{Batch, RecordBatch as _};
+use peerd_store::{Batch, RecordBatch as _, Records as _};
 
 use super::LinkView;
 use crate::{Caller, Error, Node, audit, names};
@@ -76,7 +76,7 @@ impl Node {
         relay: &Relay,
     ) -> Result<Link, Error> {
         if let Some(known) = self.link_to(code.enrollment()).await? {
-            return Err(Error::of(Reason::LinkExists).with("link_id", known.id.to_string()));
+            return self.follow_relay(caller, known.id, code, relay).await;
         }
         if self.holder(NameKind::Link, name).await?.is_some() {
             let told = format!("a link named {name} exists");
@@ -101,5 +101,42 @@ impl Node {
         audit::record(&mut batch, &fact.detail("one_way", relay.one_way))?;
         self.commit(batch).await?;
         Ok(link)
+    }
+
+    /// A code of the enrollment that a relay link leads to. Where its issuer replaced its identity, the link follows: over
+    /// files nothing else shows the new one. All else must be as it was.
+    async fn follow_relay(
+        &self,
+        caller: &Caller,
+        id: LinkId,
+        code: &LinkCode,
+        relay: &Relay,
+    ) -> Result<Link, Error> {
+        let exists = || Error::of(Reason::LinkExists).with("link_id", id.to_string());
+        let found = self.store.find::<Link>(id.as_bytes()).await?.ok_or_else(exists)?;
+        let remote = found.record.remote.as_ref();
+        let meeting = remote.map(|remote| remote.meet(&code.lineage, &code.certificate));
+        let as_it_was = found.record.relay.as_ref().map(|known| Relay {
+            sealing: relay.sealing.clone(),
+            ..known.clone()
+        });
+        let (Some(Meeting::Successor(next)), true) = (meeting, as_it_was.as_ref() == Some(relay)) else {
+            return Err(exists());
+        };
+        let now = self.now();
+        let fact = Fact::of_call(now, caller.principal(), Action::LinkAddRelay).on(id);
+        let fact = fact.on(code.enrollment());
+        let fact = fact.detail("fingerprint", Fingerprint::of(&next.certificate));
+        let followed = Link {
+            remote: Some(next),
+            relay: as_it_was,
+            changed_at: now,
+            ..found.record
+        };
+        let mut batch = Batch::new();
+        batch.replace(&followed, found.revision)?;
+        audit::record(&mut batch, &fact)?;
+        self.commit(batch).await?;
+        Ok(followed)
     }
 }

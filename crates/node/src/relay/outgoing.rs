@@ -1,6 +1,6 @@
 //! What went out: numbered, kept until it need not be written again, and how far each type has come.
 
-use peerd_core::{ConnectionId, EpochId, LinkId};
+use peerd_core::{ConnectionId, EnrollmentId, EpochId, LinkId};
 use peerd_store::records::{RelayContent, RelayExport, RelayOut, RelaySent};
 use peerd_store::{Batch, Range, RecordBatch as _, Records as _, Table, records};
 
@@ -29,19 +29,23 @@ pub struct Spooled {
 }
 
 impl Node {
-    /// Where this link's numbering stands, and what is kept. `None` when it never began, or began in a store that was
-    /// restored since: then a new epoch is to begin.
+    /// Where this link's numbering stands, and what is kept. `None` when it never began, began in a store that was
+    /// restored since, or under an identity that was replaced: then a new epoch is to begin.
     pub async fn relay_outgoing(&self, link: LinkId) -> Result<Option<Outgoing>, Error> {
         let feeds = self.sealer().await?.epoch();
         let Some(found) = self.store.find::<RelayOut>(&RelayOut::key_of(link)).await? else {
             return Ok(None);
         };
         let kept = self.store.all::<RelaySent>(&RelaySent::prefix(link)).await?;
-        let current = found.record.feeds == feeds;
+        let current = found.record.feeds == feeds && found.record.signed_by == self.signs_as();
         Ok(current.then(|| Outgoing {
             out: found.record,
             kept: kept.into_iter().map(|found| found.record).collect(),
         }))
+    }
+
+    fn signs_as(&self) -> EnrollmentId {
+        self.public_key().enrollment_id()
     }
 
     /// Begins a new epoch: nothing is kept, and everything will be sent anew.
@@ -70,6 +74,7 @@ impl Node {
             link,
             epoch,
             feeds,
+            signed_by: self.signs_as(),
             last: 0,
             previous: [0; 32],
             passing: 0,

@@ -336,7 +336,7 @@ async fn renamed_types_and_a_subset_of_their_properties_are_compared_in_the_expo
 async fn copies_of_what_the_other_side_does_not_send_any_more_are_found() {
     let world = brought().await;
     let (a, b) = (&world.pair.a, &world.pair.b);
-    // a keeps to itself what it shared: b is not told so.
+    // a keeps to itself what it shared, and b has not heard of it yet.
     let ways = |export, import| Some(Ways { export, import });
     let wish = Wish {
         local_type: "airport".into(),
@@ -347,7 +347,6 @@ async fn copies_of_what_the_other_side_does_not_send_any_more_are_found() {
     };
     let mapped = a.node().create_mapping(&a.manager, world.connection, &wish).await;
     mapped.unwrap();
-    world.tell().await;
     assert_eq!(
         differences(&verify(&world, a).await),
         [],
@@ -355,6 +354,9 @@ async fn copies_of_what_the_other_side_does_not_send_any_more_are_found() {
     );
     let here = ["EWR", "JFK", "LGA"].map(|key| (key, Where::Here));
     assert_eq!(differences(&verify(&world, b).await), here);
+    world.tell().await;
+    b.node().remove_due_imports().await.unwrap();
+    assert_eq!(differences(&verify(&world, b).await), []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use peerd_node::exchange::Flow;
 use peerd_node::exchange::blobs::BlobExporter;
 use peerd_node::peer::Peer;
 use peerd_node::relay::{Outgoing, RelayOut, RelaySent, Trouble};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::Runtime;
@@ -33,6 +34,8 @@ const CONTENT_MAX: usize = 100_000;
 /// A relay link at work. All of it belongs to one task.
 pub(super) struct Running {
     pub(super) shared: Arc<Runtime>,
+    /// Marked changed when what this epoch is signed by was replaced.
+    identity: watch::Receiver<u64>,
     pub(super) link: Link,
     pub(super) set: Relay,
     pub(super) peer: Peer,
@@ -97,6 +100,14 @@ pub(super) struct Counts {
     pub(super) quarantined: u64,
 }
 
+/// What was signed by the earlier identity is not taken any more where the new one is known: another epoch begins.
+fn replaced() -> Error {
+    Error::new(
+        Reason::ConcurrentChange,
+        "this side has a new identity: a new epoch begins",
+    )
+}
+
 impl Running {
     pub(super) async fn open(shared: &Arc<Runtime>, link: &Link) -> Result<Running, Error> {
         let missing = || Error::of(Reason::LinkMissing);
@@ -115,6 +126,7 @@ impl Running {
             shared.directory.join(link.id.to_string()),
         )
         .await?;
+        let identity = shared.node.identity_changes();
         let known = match shared.node.relay_outgoing(link.id).await? {
             Some(known) if spool_is_whole(&folders, &known).await? => known,
             Some(_) => {
@@ -131,6 +143,7 @@ impl Running {
         let queries = (!set.one_way).then(|| Queries::new(node.open_line(link.id), node.chance()));
         let following = node.relay_content(link.id, CONTENT_MAX).await?;
         Ok(Running {
+            identity,
             queries,
             content: Content::new(BlobExporter::open(node, &peer), following),
             snapshots: Snapshots::new(now + shared.timing.snapshot_every),
@@ -178,6 +191,7 @@ impl Running {
         let mut work = node.work();
         let mut outbox = node.outbox_changes(self.link.id);
         let mut link = node.changes_of_link(self.link.id);
+        let mut identity = self.identity.clone();
         let watch = self.folders.watch(self.shared.timing.poll);
         loop {
             if let Err(error) = node.relay_peer(self.link.id).await {
@@ -222,6 +236,7 @@ impl Running {
                 moved = outbox.changed() => drop(moved),
                 () = watch.changed(poll) => self.due.look = Instant::now(),
                 _ = link.changed() => self.reload().await?,
+                Ok(()) = identity.changed() => return Err(replaced()),
                 () = sleep_until(next) => {}
             }
         }
@@ -266,6 +281,9 @@ impl Running {
     async fn reload(&mut self) -> Result<(), Error> {
         let link = self.shared.node.live_link(self.link.id).await?;
         self.link = link.ok_or_else(|| Error::of(Reason::LinkMissing))?;
+        if let Some(set) = &self.link.relay {
+            self.set.sealing.clone_from(&set.sealing);
+        }
         Ok(())
     }
 

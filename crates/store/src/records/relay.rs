@@ -1,7 +1,7 @@
 //! What a relay link remembers: what went out and is not known to have come, and what came.
 
 use peerd_core::relay::{Heard, Kept, Ledger};
-use peerd_core::{ConnectionId, EpochId, LinkId, Time};
+use peerd_core::{ConnectionId, EnrollmentId, EpochId, LinkId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Record, Table};
@@ -40,6 +40,9 @@ pub struct RelayOut {
     pub epoch: EpochId,
     /// The epoch of the feeds when this one began: a store that was restored has another.
     pub feeds: EpochId,
+    /// What the identity key that signs this epoch's bundles is called: with another key, another epoch begins, since the
+    /// other side takes nothing more that an earlier key signed.
+    pub signed_by: EnrollmentId,
     /// The number of the last bundle that is to be acknowledged; 0 before the first.
     pub last: u64,
     /// The digest of that bundle.
