@@ -68,7 +68,7 @@ impl Relayed {
                 "{}",
                 String::from_utf8_lossy(&added.stderr)
             );
-            assert_eq!(relayed.link(side)["kind"], "relay");
+            assert_eq!(Relayed::link(side)["kind"], "relay");
         }
         relayed.world.spaces();
         relayed
@@ -239,7 +239,7 @@ fn b027_a_replaced_identity_is_followed_by_a_code_that_is_entered_once_more() {
     north.say("enrollment rotate-identity");
     north.say("object edit flights airport LGA name=Guardia");
     south.eventually("what the new key signed is put aside", |south| {
-        (relayed.link(south)["relay"]["quarantined"].as_u64() > Some(0)).then_some(())
+        (Relayed::link(south)["relay"]["quarantined"].as_u64() > Some(0)).then_some(())
     });
     // The other way goes on.
     south.say("object edit flights airport JFK name=Idlewild");
