@@ -16,12 +16,14 @@ use peerd_store::{Batch, Found, RecordBatch as _, Records as _};
 
 mod change;
 mod draft;
+mod published;
 mod view;
 mod wire;
 mod work;
 
 pub use change::{Ways, Wish};
 pub use draft::{DraftProperty, DraftRow, MappingDraft};
+pub use published::Published;
 pub use view::MappingView;
 pub(crate) use view::UNFIT;
 pub use work::Work;

@@ -14,6 +14,8 @@ use crate::cli::{App, DONE};
 use crate::error::Error;
 use crate::output::{self, Format};
 
+mod xsd;
+
 /// The most an ontology file may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -30,6 +32,13 @@ pub(crate) enum Command {
     Show {
         /// Name or id
         space: String,
+    },
+    /// Writes the XML schemas of a connection's relay bundles, one for each way
+    ExportXsd {
+        /// The connection's id
+        connection: String,
+        /// The directory, which is made where there is none
+        dir: PathBuf,
     },
 }
 
@@ -62,6 +71,12 @@ impl Command {
                 let request = pb::GetOntologyRequest { space };
                 let answer = client.call(client.ontology().get_ontology(request)).await?;
                 show(app.format, answer)?;
+            }
+            Command::ExportXsd { connection, dir } => {
+                let connection_id = connection.clone();
+                let request = pb::ExportXsdRequest { connection_id };
+                let answer = client.call(client.ontology().export_xsd(request)).await?;
+                xsd::write(app.format, connection, &dir, answer)?;
             }
         }
         Ok(DONE)

@@ -6,6 +6,7 @@ use peerd_core::security::Security;
 use peerd_core::signature::{PublicKey, Purpose, Signer, Verifier};
 use peerd_core::{EnrollmentId, Reason, Time};
 use peerd_identity::SealingKeys;
+use peerd_node::exchange::Flow;
 
 use crate::hash::Leaves;
 use crate::record::Scope;
@@ -206,6 +207,12 @@ pub fn peek(bytes: &[u8]) -> Result<Header, Refused> {
     } else {
         xml::peek(bytes)
     }
+}
+
+/// Of which connection and type the objects of a file of the XML form are, unverified; `None` where it has none. Where
+/// [`read`] answers that the schema is missing, it and the header were verified.
+pub fn peek_flow(bytes: &[u8]) -> Result<Option<Flow>, Refused> {
+    xml::peek_flow(bytes)
 }
 
 /// Reads one bundle.

@@ -28,6 +28,7 @@ mod link;
 mod objects;
 mod passing;
 mod queries;
+mod schemas;
 mod snapshot;
 mod speech;
 mod timing;

@@ -24,7 +24,9 @@ mod refused;
 mod sealed;
 mod xml;
 
-pub use bundle::{Facts, OpenForm, Opened, Opening, WriteForm, Writing, Written, peek, read, write};
+pub use bundle::{
+    Facts, OpenForm, Opened, Opening, WriteForm, Writing, Written, peek, peek_flow, read, write,
+};
 pub use header::{Digest, Form, Header, Kind, LinkEpoch};
 pub use inbox::{Inbox, InboxLimits};
 pub use limits::Limits;

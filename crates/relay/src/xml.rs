@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use peerd_core::ontology::Schema;
 use peerd_core::signature::Purpose;
 use peerd_core::{ConnectionId, Reason};
+use peerd_node::exchange::Flow;
 
 use crate::bundle::{Opened, Opening, Writing, check};
 use crate::hash::{self, Leaves};
@@ -110,6 +111,15 @@ pub(crate) fn peek(bytes: &[u8]) -> Result<Header, Refused> {
     head::read_header(&mut walk)
 }
 
+/// Reads of which connection and type the objects of a file are, unverified; `None` where it has no objects.
+pub(crate) fn peek_flow(bytes: &[u8]) -> Result<Option<Flow>, Refused> {
+    let text = charset::decoded(bytes)?;
+    let mut walk = Walk::over(&text);
+    open_bundle(&mut walk)?;
+    head::read_header(&mut walk)?;
+    Ok(head::read_scope(&mut walk)?.flow)
+}
+
 /// Reads a file whose size is within the limits, with its signature if that is in a file of its own.
 pub(crate) fn read(
     bytes: &[u8],
@@ -124,6 +134,8 @@ pub(crate) fn read(
     let header = head::read_header(&mut walk)?;
     check(&header, &signature.value, opening)?;
     let scope = head::read_scope(&mut walk)?;
+    // A file that waits for a schema is kept, and let go, by what its scope says.
+    check_scope(&header, &scope, &signature)?;
     let (records, numbers) = read_records(&mut walk, &header, &scope, schemas)?;
     if detached.is_none() {
         head::read_signature(&mut walk)?;
@@ -211,7 +223,25 @@ fn read_records(
     Ok((records, numbers))
 }
 
-/// Compares every record with its hash, and the hashes with the root that was signed.
+fn invalid(told: &str) -> Refused {
+    Refused::new(Reason::BundleRecordInvalid, told)
+}
+
+/// Compares the hashes with the root that was signed, and the scope with its hash.
+fn check_scope(header: &Header, scope: &Scope, signature: &Signature) -> Result<(), Refused> {
+    let count = usize::try_from(header.records).unwrap_or(usize::MAX);
+    if signature.hashes.len().checked_sub(1) != Some(count) || hash::root(&signature.hashes) != header.root {
+        return Err(invalid("the hashes are not those that were signed"));
+    }
+    let none = Records::none(header.kind, scope);
+    let leaf = none.and_then(|none| Leaves::of(scope, &none).hashes.into_iter().next());
+    if leaf.is_none() || signature.hashes.first() != leaf.as_ref() {
+        return Err(invalid("the scope is not what was signed"));
+    }
+    Ok(())
+}
+
+/// Compares every record with its hash. The hashes and the scope were checked.
 fn verified(
     header: Header,
     scope: &Scope,
@@ -219,11 +249,6 @@ fn verified(
     numbers: Vec<u32>,
     signature: &Signature,
 ) -> Result<Opened, Refused> {
-    let invalid = |told: String| Refused::new(Reason::BundleRecordInvalid, told);
-    let count = usize::try_from(header.records).unwrap_or(usize::MAX);
-    if signature.hashes.len().checked_sub(1) != Some(count) || hash::root(&signature.hashes) != header.root {
-        return Err(invalid("the hashes are not those that were signed".to_owned()));
-    }
     let number_at = |place: u32| numbers.get(place as usize).copied().unwrap_or_default();
     let leaves = Leaves::numbered(scope, &records, number_at);
     for (leaf, number) in leaves
@@ -232,10 +257,7 @@ fn verified(
         .zip(std::iter::once(0).chain(numbers.iter().copied()))
     {
         if signature.hashes.get(number as usize) != Some(leaf) {
-            return Err(invalid(match number {
-                0 => "the scope is not what was signed".to_owned(),
-                number => format!("record {number} is not what was signed"),
-            }));
+            return Err(invalid(&format!("record {number} is not what was signed")));
         }
     }
     let mut there = numbers.iter().copied().peekable();

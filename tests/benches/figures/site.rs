@@ -38,6 +38,7 @@ impl Site {
             rng: Arc::new(OsRng),
             identity: Arc::clone(&leaf) as Arc<_>,
             verifier: Arc::new(EcdsaVerifier),
+            sealing: None,
         };
         let settings = Settings {
             addresses,

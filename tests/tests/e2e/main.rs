@@ -9,6 +9,7 @@ mod connections;
 mod damage;
 mod documents;
 mod faults;
+mod guarded;
 mod identity;
 mod input;
 mod kills;

@@ -223,6 +223,10 @@ fn b049_a_viewer_reads_the_space_and_changes_nothing() {
         format!("connection propose-security {id} --marking medical"),
         format!("mapping share {id} airport"),
         format!("ontology apply flights {}", ontology.display()),
+        format!(
+            "ontology export-xsd {id} {}",
+            north.data_dir().join("xsd").display()
+        ),
     ];
     for line in BEYOND_A_VIEWER
         .into_iter()

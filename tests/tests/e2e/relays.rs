@@ -34,15 +34,15 @@ const ROUGH: [&str; 8] = [
 ];
 
 /// Two enrollments with a relay between them.
-struct Relayed {
-    world: World,
-    dir: TempDir,
+pub(crate) struct Relayed {
+    pub(crate) world: World,
+    pub(crate) dir: TempDir,
     carriers: Vec<Carrier>,
 }
 
 impl Relayed {
     /// Two daemons that admit each other and share nothing but directories.
-    fn start(flags: &[&str]) -> Relayed {
+    pub(crate) fn start(flags: &[&str]) -> Relayed {
         let started = |name| {
             let mut side = Enrollment::init(name);
             side.environment.extend(QUICK);
@@ -68,7 +68,7 @@ impl Relayed {
                 "{}",
                 String::from_utf8_lossy(&added.stderr)
             );
-            assert_eq!(relayed.link(side)["kind"], "relay");
+            assert_eq!(Relayed::link(side)["kind"], "relay");
         }
         relayed.world.spaces();
         relayed
@@ -87,7 +87,7 @@ impl Relayed {
     }
 
     /// A directory of the side that talks to `peer`.
-    fn of(&self, peer: &str, what: &str) -> PathBuf {
+    pub(crate) fn of(&self, peer: &str, what: &str) -> PathBuf {
         self.dir.path().join(format!("to-{peer}")).join(what)
     }
 
@@ -103,11 +103,11 @@ impl Relayed {
     }
 
     /// Asks, approves and activates a connection for objects both ways.
-    fn connect(&self) -> String {
+    pub(crate) fn connect(&self) -> String {
         self.connect_for("--export objects --import objects")
     }
 
-    fn connect_for(&self, data: &str) -> String {
+    pub(crate) fn connect_for(&self, data: &str) -> String {
         let World { north, south } = &self.world;
         let asked = north.say(&format!("connection request --space flights --link files {data}"));
         let (id, code) = (text(&asked["connection_id"]), text(&asked["code"]));
@@ -118,12 +118,12 @@ impl Relayed {
         id
     }
 
-    fn link(&self, side: &Enrollment) -> Value {
+    fn link(side: &Enrollment) -> Value {
         side.say("link show files")
     }
 
     /// Waits until both sides have so many airports.
-    fn both_have(&self, many: u64) {
+    pub(crate) fn both_have(&self, many: u64) {
         for side in [&self.world.north, &self.world.south] {
             side.eventually(&format!("{many} airports"), |side| {
                 (count(side) == many).then_some(())
@@ -132,7 +132,7 @@ impl Relayed {
     }
 
     /// Both sides have the same, as each of them sees it.
-    fn is_equal(&self, id: &str) {
+    pub(crate) fn is_equal(&self, id: &str) {
         for side in [&self.world.north, &self.world.south] {
             side.eventually("both sides have the same", |side| {
                 let verified = side.try_ctl(&["connection", "verify", id]);
@@ -142,7 +142,7 @@ impl Relayed {
     }
 
     /// Waits until a property has this value at a side.
-    fn becomes(side: &Enrollment, key: &str, name: &str, value: &Value) {
+    pub(crate) fn becomes(side: &Enrollment, key: &str, name: &str, value: &Value) {
         side.eventually(&format!("{key} has {name} {value}"), |side| {
             (property(side, key, name) == *value).then_some(())
         });
@@ -190,7 +190,7 @@ fn b120_a_connection_is_made_fed_and_closed_by_files_alone() {
     south.say(&format!("connection enable {id}"));
     relayed.world.stage(&id, "active");
     Relayed::becomes(south, "LGA", "name", &"Later".into());
-    let shown = relayed.link(north);
+    let shown = Relayed::link(north);
     assert_eq!(shown["status"], "healthy", "{shown}");
     assert_eq!(shown["relay"]["form"], "sealed");
     assert!(shown["relay"]["last_sequence_in"].as_u64() > Some(0), "{shown}");
@@ -239,7 +239,7 @@ fn b027_a_replaced_identity_is_followed_by_a_code_that_is_entered_once_more() {
     north.say("enrollment rotate-identity");
     north.say("object edit flights airport LGA name=Guardia");
     south.eventually("what the new key signed is put aside", |south| {
-        (relayed.link(south)["relay"]["quarantined"].as_u64() > Some(0)).then_some(())
+        (Relayed::link(south)["relay"]["quarantined"].as_u64() > Some(0)).then_some(())
     });
     // The other way goes on.
     south.say("object edit flights airport JFK name=Idlewild");

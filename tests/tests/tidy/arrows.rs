@@ -18,7 +18,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("peerd-mpx", TRANSPORT),
     (
         "peerd-api",
-        &["peerd-core", "peerd-wire", "peerd-identity", "peerd-node"],
+        &[
+            "peerd-core",
+            "peerd-wire",
+            "peerd-identity",
+            "peerd-node",
+            "peerd-relay",
+        ],
     ),
     ("peerd-relay", TRANSPORT),
     ("peerd-console", &["peerd-core", "peerd-node"]),

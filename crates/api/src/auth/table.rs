@@ -173,4 +173,5 @@ rows! { object:
 rows! { ontology:
     "ApplyOntology" => OntologyApply,
     "GetOntology" => OntologyShow,
+    "ExportXsd" => OntologyExportXsd,
 }

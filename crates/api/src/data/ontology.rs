@@ -1,8 +1,9 @@
 //! Ontologies.
 
 use peerd_core::Reason;
-use peerd_core::ontology::OntologyFile;
+use peerd_core::ontology::{OntologyFile, Schema};
 use peerd_node::Error;
+use peerd_node::sharing::Published;
 use peerd_wire::data::v1 as pb;
 use peerd_wire::data::v1::ontology_service_server::OntologyService;
 use tonic::{Request, Response, Status};
@@ -48,5 +49,29 @@ impl OntologyService for Api {
             revision: ontology.revision,
             ontology_json: view::file(&ontology).to_string(),
         }))
+    }
+
+    async fn export_xsd(
+        &self,
+        request: Request<pb::ExportXsdRequest>,
+    ) -> Result<Response<pb::ExportXsdResponse>, Status> {
+        let (caller, pb::ExportXsdRequest { connection_id }) = opened(request)?;
+        let id = parse::required("connection_id", &connection_id)?;
+        let (outgoing, incoming) = self.node.export_schemas(&caller, id).await.map_err(told)?;
+        Ok(Response::new(pb::ExportXsdResponse {
+            outgoing: Some(bundle_schema(outgoing)),
+            incoming: Some(bundle_schema(incoming)),
+        }))
+    }
+}
+
+fn bundle_schema(published: Published) -> pb::BundleSchema {
+    let Published { revision, types } = published;
+    let object_types = types.keys().map(ToString::to_string).collect();
+    let schemas: Vec<Schema> = types.into_values().collect();
+    pb::BundleSchema {
+        sharing_revision: revision,
+        object_types,
+        xsd: peerd_relay::xsd(&schemas),
     }
 }

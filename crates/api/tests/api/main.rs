@@ -6,6 +6,7 @@ mod denied;
 mod jobs;
 mod pages;
 mod roles;
+mod schemas;
 mod tls;
 mod transport;
 

@@ -84,6 +84,7 @@ connection approve-security chg_1
 connection reject-security chg_1 --reason TEXT
 ontology apply flights ontology.yaml
 ontology show flights
+ontology export-xsd con_1 schemas
 object load flights airport airports.csv.gz --marking a --classification secret --ignore-extra --null NA --null - --key-from a,b,c
 object edit flights airport JFK alt=13 name=
 object edit flights airport JFK --clear alt

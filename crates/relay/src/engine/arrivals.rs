@@ -3,23 +3,32 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use peerd_core::link::Form as SetForm;
 use peerd_core::relay::{Heard, Ledger};
 use peerd_core::{EpochId, Reason};
 use peerd_node::Error;
 use peerd_node::connection::{self, Received};
-use peerd_node::exchange::{Bundled, Unready};
+use peerd_node::exchange::{Bundled, Flow, Unready};
 use peerd_wire::frame::{Receipt, Sharing, Signed};
 use peerd_wire::lifecycle;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::link::Running;
+use super::schemas::Vocabulary;
 use crate::inbox::CannotTake;
 use crate::record::{KeyHash, Lifecycle, Objects, Refusal};
-use crate::{Header, OpenForm, Opened, Opening, Records, Refused, read};
+use crate::{Header, OpenForm, Opened, Opening, Records, Refused, peek, peek_flow, read};
 
 /// So many refusals of objects wait to be told.
 const REFUSALS_MAX: usize = 1_024;
+
+/// A bundle that came.
+enum Came {
+    Opened(Box<Opened>),
+    /// Its objects are of this type, whose schema is not here.
+    Unread(Flow),
+}
 
 /// What became of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +91,9 @@ impl Running {
                 return Err(Error::new(Reason::StoreUnavailable, broken.to_string()));
             }
         };
-        let opened = match self.open_bundle(bytes).await? {
+        let opened = match self.open_bundle(bytes.clone()).await? {
             Ok(opened) => opened,
-            Err(refused) if refused.waits() => return Ok(false),
+            Err(refused) if refused.waits() => return self.take_unread(name, bytes).await,
             Err(refused) => {
                 self.refuse(name, refused).await?;
                 return Ok(false);
@@ -92,12 +101,33 @@ impl Running {
         };
         self.counts.heard_at = Some(self.shared.node.now());
         if opened.header.kind.is_lasting() {
-            self.take_lasting(name, opened).await
+            let header = opened.header.clone();
+            self.take_lasting(name, &header, Came::Opened(Box::new(opened)))
+                .await
         } else {
             self.take_passing(opened).await?;
             self.folders.done(name).await?;
             Ok(false)
         }
+    }
+
+    /// Takes a file of objects whose schema is not here: the sharing that has it is still to come, or the type does not
+    /// come in any more. Its header and its scope were verified.
+    async fn take_unread(&mut self, name: &str, bytes: Bytes) -> Result<bool, Error> {
+        let peeked = spawn_blocking(move || Ok((peek(&bytes)?, peek_flow(&bytes)?)));
+        let peeked: Result<_, Refused> = peeked
+            .await
+            .map_err(|error| Error::of(Reason::Internal).because(error))?;
+        let (header, flow) = match peeked {
+            Ok((header, Some(flow))) => (header, flow),
+            Ok((_, None)) => return Ok(false),
+            Err(refused) => {
+                self.refuse(name, refused).await?;
+                return Ok(false);
+            }
+        };
+        self.counts.heard_at = Some(self.shared.node.now());
+        self.take_lasting(name, &header, Came::Unread(flow)).await
     }
 
     async fn open_bundle(&self, bytes: Bytes) -> Result<Result<Opened, Refused>, Error> {
@@ -112,6 +142,10 @@ impl Running {
             Arc::clone(&self.shared.verifier),
             Arc::clone(&self.shared.sealing),
         );
+        let vocabulary = match self.set.form {
+            SetForm::Sealed => None,
+            SetForm::Xml => Some(self.vocabulary_of(bytes.clone()).await?),
+        };
         let opening = spawn_blocking(move || {
             let opening = Opening {
                 me,
@@ -119,7 +153,10 @@ impl Running {
                 keys: &keys,
                 verifier: &*verifier,
                 now,
-                form: OpenForm::Sealed(&sealing),
+                form: match &vocabulary {
+                    None => OpenForm::Sealed(&sealing),
+                    Some(vocabulary) => OpenForm::Xml(vocabulary),
+                },
                 limits: &limits,
             };
             read(bytes, &opening)
@@ -127,6 +164,18 @@ impl Running {
         opening
             .await
             .map_err(|error| Error::of(Reason::Internal).because(error))
+    }
+
+    /// What it takes to read a file: what the other side published on the connection that the file says it is of. Where
+    /// the file lies, it does not verify.
+    async fn vocabulary_of(&self, bytes: Bytes) -> Result<Vocabulary, Error> {
+        let peeked = spawn_blocking(move || peek_flow(&bytes)).await;
+        let peeked = peeked.map_err(|error| Error::of(Reason::Internal).because(error))?;
+        let Ok(Some(flow)) = peeked else {
+            return Ok(Vocabulary::default());
+        };
+        let there = self.shared.node.published_there(&self.peer, flow.connection);
+        Ok(Vocabulary::of(flow.connection, there.await?))
     }
 
     /// A file that is not taken is put aside, counted and audited.
@@ -140,13 +189,13 @@ impl Running {
     }
 
     /// A bundle of the epoch's numbering.
-    async fn take_lasting(&mut self, name: &str, opened: Opened) -> Result<bool, Error> {
+    async fn take_lasting(&mut self, name: &str, header: &Header, came: Came) -> Result<bool, Error> {
         let Header {
             epoch,
             sequence,
             not_after,
             ..
-        } = opened.header;
+        } = *header;
         if !self.is_current(EpochId::from_bytes(*epoch.as_bytes())).await? {
             self.counts.repeated += 1;
             self.folders.done(name).await?;
@@ -166,10 +215,10 @@ impl Running {
         let mut after = ledger.clone();
         after.take(sequence, not_after);
         let room = ledger.has_room(sequence);
-        let taken = if room {
-            self.take_records(opened, &after).await?
-        } else {
-            Taken::Waits
+        let taken = match came {
+            Came::Opened(opened) if room => self.take_records(*opened, &after).await?,
+            Came::Unread(flow) if room => self.let_go(&flow, header.schema_revision).await?,
+            _ => Taken::Waits,
         };
         self.acknowledge_soon();
         if taken == Taken::Waits {
@@ -191,6 +240,17 @@ impl Running {
         }
         self.folders.done(name).await?;
         Ok(true)
+    }
+
+    /// What becomes of objects that cannot be read.
+    async fn let_go(&self, flow: &Flow, schema_revision: u64) -> Result<Taken, Error> {
+        let node = &self.shared.node;
+        let unready = node.relay_unready(&self.peer, flow, schema_revision).await?;
+        Ok(match unready {
+            Some(Unready::LetGo) => Taken::Done,
+            // Where nothing stands against it now, the schema came meanwhile.
+            Some(Unready::Waits) | None => Taken::Waits,
+        })
     }
 
     /// Whether an epoch is the one that counts. A newer one takes the place of the one before it.

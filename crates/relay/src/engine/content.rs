@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use peerd_core::Blob;
+use peerd_core::link::Form;
 use peerd_node::Error;
 use peerd_node::exchange::blobs::{Ask, BlobExporter, CarriedContent, ContentTaken, Part, What, groups_of};
 use peerd_node::relay::{RelayContent, Spooled};
@@ -54,7 +55,7 @@ impl Running {
 
     /// Writes the next bundle of content.
     pub(super) async fn send_content(&mut self) -> Result<(), Error> {
-        let most = self.set.limits.bundle_bytes_max;
+        let most = raw_bytes_max(self.set.form, self.set.limits.bundle_bytes_max);
         let budget = (most - most / 4).clamp(GROUP_BYTES, BUNDLE_BYTES);
         let (mut parts, mut progress, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(next) = self.content.due.pop_front() {
@@ -186,6 +187,15 @@ impl Running {
             }
         }
         Ok(false)
+    }
+}
+
+/// What a bundle of so many bytes holds before it is written in this form.
+const fn raw_bytes_max(form: Form, bytes: u64) -> u64 {
+    match form {
+        Form::Sealed => bytes,
+        // Four letters say three bytes.
+        Form::Xml => bytes / 4 * 3,
     }
 }
 

@@ -85,6 +85,11 @@ impl Exports {
         }
     }
 
+    /// Ends one: it is opened again when it still is to go.
+    pub(super) fn close(&mut self, flow: &Flow) {
+        self.open.remove(flow);
+    }
+
     pub(super) fn close_all(&mut self) {
         self.open.clear();
         self.gathered = None;

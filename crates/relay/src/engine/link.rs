@@ -24,6 +24,7 @@ use super::passing::Passing;
 use super::queries::{Queries, Turn};
 use super::snapshot::Snapshots;
 use super::speech::Speech;
+use super::writing::{form_of, limits_of};
 use crate::InboxLimits;
 use crate::record::Refusal;
 
@@ -115,7 +116,7 @@ impl Running {
         let peer = shared.node.relay_side(link.id).await?;
         let limits = InboxLimits {
             bytes_max: set.limits.inbox_bytes_max,
-            bundle_bytes_max: usize::try_from(set.limits.bundle_bytes_max).unwrap_or(usize::MAX),
+            bundle_bytes_max: limits_of(&set).file_bytes_max(form_of(&set)),
             settle: shared.timing.settle,
             ..InboxLimits::default()
         };

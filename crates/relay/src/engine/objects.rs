@@ -55,6 +55,12 @@ impl Running {
                     let (first, second) = items.split_at(items.len() / 2);
                     rest.extend([second.to_vec(), first.to_vec()]);
                 }
+                Err(CannotWrite::SchemaMissing { .. }) => {
+                    // The type was let out when its objects were read, and is no more. Should it be again, an exporter
+                    // begins after the last bundle that was written.
+                    self.exports.close(&gathered.flow);
+                    return Ok(());
+                }
                 Err(error) => self.leave_out(&gathered, items, &error, (last, &mut rest)),
             }
         }

@@ -129,6 +129,7 @@ impl Running {
                     items_max = (items_max / 2).max(ITEMS_LEAST);
                     bytes_max /= 2;
                 }
+                Err(CannotWrite::SchemaMissing { .. }) => return Ok(Page::Nothing),
                 Err(error) => return Err(Error::new(error.reason(), error.to_string())),
             }
         }

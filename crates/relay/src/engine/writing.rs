@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use peerd_core::link::Form as SetForm;
+use peerd_core::link::{Form as SetForm, Relay};
 use peerd_core::sealing::SealingKey;
 use peerd_core::security::Security;
 use peerd_core::{MessageId, Reason};
@@ -13,9 +13,16 @@ use peerd_node::relay::{RelaySent, Spooled};
 use tokio::task::spawn_blocking;
 
 use super::link::Running;
+use super::schemas::Vocabulary;
 use crate::{
-    CannotWrite, Digest, Facts, Header, Limits, LinkEpoch, Records, WriteForm, Writing, Written, write,
+    CannotWrite, Digest, Facts, Form, Header, Limits, LinkEpoch, Records, WriteForm, Writing, Written, write,
 };
+
+/// In which form a bundle is written, with what that takes.
+enum Writes {
+    Sealed(SealingKey),
+    Xml(Vocabulary),
+}
 
 /// What is to be written.
 #[derive(Debug)]
@@ -45,13 +52,26 @@ pub(super) struct About {
     pub(super) with: Spooled,
 }
 
+/// The limits of a link's bundles.
+pub(super) fn limits_of(set: &Relay) -> Limits {
+    Limits {
+        bundle_bytes_max: usize::try_from(set.limits.bundle_bytes_max).unwrap_or(usize::MAX),
+        ..Limits::default()
+    }
+}
+
+/// The form of a link's bundles.
+pub(super) const fn form_of(set: &Relay) -> Form {
+    match set.form {
+        SetForm::Sealed => Form::Sealed,
+        SetForm::Xml => Form::Xml,
+    }
+}
+
 impl Running {
     /// The limits of the link's bundles.
     pub(super) fn limits(&self) -> Limits {
-        Limits {
-            bundle_bytes_max: usize::try_from(self.set.limits.bundle_bytes_max).unwrap_or(usize::MAX),
-            ..Limits::default()
-        }
+        limits_of(&self.set)
     }
 
     /// Writes a bundle that is kept until it came. It is durable before this returns; that it is not in the outbox yet,
@@ -157,8 +177,13 @@ impl Running {
         let Draft {
             records,
             security,
-            schema_revision,
+            mut schema_revision,
         } = draft;
+        let form = self.write_form(&records).await?;
+        if let (Writes::Xml(schemas), Records::Objects(_)) = (&form, &records) {
+            // Whatever the objects were read under: they are written under what this side says now.
+            schema_revision = schema_revision.max(schemas.revision());
+        }
         let facts = Facts {
             sender: node.enrollment_id(),
             recipient: self.them,
@@ -172,11 +197,13 @@ impl Running {
             salt: node.salt(),
         };
         let limits = self.limits();
-        let sealing = self.sealing_key()?;
         let composing = spawn_blocking(move || {
             let writing = Writing {
                 signer: &*signer,
-                form: WriteForm::Sealed(&sealing),
+                form: match &form {
+                    Writes::Sealed(key) => WriteForm::Sealed(key),
+                    Writes::Xml(schemas) => WriteForm::Xml(schemas),
+                },
                 limits: &limits,
             };
             write(&facts, &records, &writing)
@@ -186,14 +213,21 @@ impl Running {
             .map_err(|error| Error::of(Reason::Internal).because(error))
     }
 
+    /// The link's form, with what it takes to write these records in it.
+    async fn write_form(&self, records: &Records) -> Result<Writes, Error> {
+        Ok(match (self.set.form, records) {
+            (SetForm::Sealed, _) => Writes::Sealed(self.sealing_key()?),
+            (SetForm::Xml, Records::Objects(objects)) => {
+                let connection = objects.flow.connection;
+                let here = self.shared.node.published_here(&self.peer, connection).await?;
+                Writes::Xml(Vocabulary::of(connection, here))
+            }
+            (SetForm::Xml, _) => Writes::Xml(Vocabulary::default()),
+        })
+    }
+
     /// What this link's bundles are sealed to.
     fn sealing_key(&self) -> Result<SealingKey, Error> {
-        if self.set.form == SetForm::Xml {
-            return Err(Error::new(
-                Reason::FeatureDisabled,
-                "bundles of the form xml are not written by this version",
-            ));
-        }
         let bytes = self.set.sealing.as_deref().unwrap_or_default();
         let remote = self.link.remote.as_ref();
         let mut keys = remote.into_iter().flat_map(|remote| remote.keys.iter());

@@ -1,16 +1,18 @@
 //! The XML form, and what guards do to it.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytes::Bytes;
-use peerd_core::Reason;
+use peerd_core::ontology::Schema;
+use peerd_core::{ConnectionId, Reason};
 use peerd_identity::EcdsaVerifier;
 use peerd_node::exchange::{Change, Item};
 use peerd_relay::record::Objects;
 use peerd_relay::{
-    CannotWrite, Form, OpenForm, Opened, Opening, Records, Refused, WriteForm, Writing, peek, read, write,
-    xsd,
+    CannotWrite, Form, OpenForm, Opened, Opening, Records, Refused, Schemas, WriteForm, Writing, peek,
+    peek_flow, read, write, xsd,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,6 +25,16 @@ use crate::states::{self, Known};
 
 fn known() -> Known {
     Known(states::schema())
+}
+
+/// Knows nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl Schemas for Nothing {
+    fn schema(&self, _: ConnectionId, _: &str, _: u64) -> Option<Cow<'_, Schema>> {
+        None
+    }
 }
 
 fn written(pair: &Pair, records: &Records) -> Result<Vec<u8>, CannotWrite> {
@@ -201,18 +213,6 @@ fn nothing_is_taken_that_the_form_does_not_have() {
 
 #[test]
 fn a_schema_that_has_not_come_yet_is_waited_for_and_an_object_of_another_shape_cannot_go() {
-    #[derive(Debug)]
-    struct Nothing;
-    impl peerd_relay::Schemas for Nothing {
-        fn schema(
-            &self,
-            _: peerd_core::ConnectionId,
-            _: &str,
-            _: u64,
-        ) -> Option<std::borrow::Cow<'_, peerd_core::ontology::Schema>> {
-            None
-        }
-    }
     let pair = Pair::new();
     let bytes = written(&pair, &objects(vec![blank("one")])).unwrap();
     let refused = opened_with(&pair, &bytes, OpenForm::Xml(&Nothing)).unwrap_err();
@@ -377,4 +377,35 @@ proptest! {
             prop_assert_eq!(items, kept.collect::<Vec<_>>());
         }
     }
+}
+
+#[test]
+fn what_a_file_that_waits_for_its_schema_says_of_itself_was_verified() {
+    let pair = Pair::new();
+    let bytes = written(&pair, &objects(vec![blank("one")])).unwrap();
+    let Records::Objects(objects) = opened(&pair, &bytes).unwrap().records else {
+        panic!("objects");
+    };
+    assert_eq!(peek_flow(&bytes).unwrap(), Some(objects.flow.clone()));
+    let waits = opened_with(&pair, &bytes, OpenForm::Xml(&Nothing)).unwrap_err();
+    assert!(waits.waits(), "{waits}");
+    let text = as_text(&bytes);
+    let (kind, other) = ("<type>flight</type>", "<type>airport</type>");
+    assert!(text.contains(kind));
+    for (altered, reason) in [
+        (text.replace(kind, other), Reason::BundleRecordInvalid),
+        (
+            text.replace("<schema-revision>3<", "<schema-revision>4<"),
+            Reason::BundleSignatureInvalid,
+        ),
+    ] {
+        let refused = opened_with(&pair, altered.as_bytes(), OpenForm::Xml(&Nothing)).unwrap_err();
+        assert_eq!(refused.reason, reason);
+    }
+    for records in kinds().filter(|records| !matches!(records, Records::Objects(_))) {
+        let bytes = written(&pair, &records).unwrap();
+        assert_eq!(peek_flow(&bytes).unwrap(), None);
+        assert!(opened_with(&pair, &bytes, OpenForm::Xml(&Nothing)).is_ok());
+    }
+    assert!(peek_flow(b"PEERDRLY and then noise").is_err());
 }
