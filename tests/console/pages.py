@@ -7,7 +7,7 @@ THEMES = ("light", "dark")
 
 PAGES = [
     "/console/", "/console/?show=ended", "/console/request", "/console/invite", "/console/network",
-    "/console/link-code", "/console/link-code/enter", "/console/control", "/console/policies",
+    "/console/link-code", "/console/link-code/enter", "/console/relay", "/console/control", "/console/policies",
     "/console/policies/propose", "/console/policies/check", "/console/spaces", "/console/principals",
     "/console/security", "/console/audit", "/console/objects", "/console/objects/flights",
     "/console/objects/flights/airport", "/console/objects/flights/airport/object?key=JFK",

@@ -9,11 +9,12 @@ use peerd_node::link::LinkView;
 
 use crate::layout::{Page, Section};
 use crate::live::Content;
-use crate::parts::{badge, button_form, confirm, empty, facts, id, more, remedy, when, when_known};
+use crate::parts::{badge, button_form, confirm, empty, facts, grouped, id, more, remedy, when, when_known};
 use crate::route::{Entry, get, post};
 use crate::visit::{Outcome, Visit, segment};
 
 mod code;
+mod relay;
 
 /// How many links one page shows.
 const ROWS: usize = 50;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Vec<Entry> {
         post("/console/network/{link}/remove", Action::LinkRemove, remove),
     ];
     routes.extend(code::routes());
+    routes.extend(relay::routes());
     routes
 }
 
@@ -38,6 +40,7 @@ async fn list(visit: Visit) -> Outcome {
             div.buttons {
                 @if visit.may(Action::LinkInvite) { a.button.primary href="/console/link-code" data-dialog { "Make a link code" } }
                 @if visit.may(Action::LinkInspect) { a.button href="/console/link-code/enter" { "Enter link code" } }
+                @if visit.may(Action::LinkAddRelay) { a.button href="/console/relay" data-dialog { "Add a data relay" } }
             }
         }
         div #live-content { (content.markup) }
@@ -114,12 +117,22 @@ fn table(links: &[LinkView]) -> Markup {
                         th scope="row" { a href={ "/console/network/" (view.link.id) } { (view.link.name) } }
                         td { (title(&view.link)) }
                         td { (badge(view.health.status)) @if view.health.status != Status::Healthy { " " span.why { (view.health.cause) } } }
-                        td { (view.link.direction) }
+                        td { (carried(view)) }
                         td { @for address in view.link.addresses.iter() { span.address { (address) } " " } }
                         td { (when_known(view.life.last_heard_at)) }
                     }
                 } }
             }
+        }
+    }
+}
+
+/// Who may dial; of a relay, how its files go.
+fn carried(view: &LinkView) -> Markup {
+    html! {
+        @match &view.relay {
+            Some(life) => { "files" @if life.gaps > 0 { ", " (grouped(life.gaps)) " missing" } @if life.full { ", outbox full" } }
+            None => (view.link.direction),
         }
     }
 }
@@ -175,10 +188,11 @@ async fn show(visit: Visit) -> Outcome {
         section.card aria-labelledby="health" {
             h2 #health { "Health" }
             (health(&view))
-            @if visit.may(Action::LinkDial) && link.direction.we_may_dial() && matches!(link.stage, Stage::Established { .. } | Stage::Accepted { .. }) {
+            @if visit.may(Action::LinkDial) && link.is_dialled() && link.direction.we_may_dial() && matches!(link.stage, Stage::Established { .. } | Stage::Accepted { .. }) {
                 (button_form(&visit, &format!("{path}/dial"), "Dial now", ""))
             }
         }
+        @if let Some((set, life)) = link.relay.as_ref().zip(view.relay.as_ref()) { (relay::files(set, life)) }
         section.card aria-labelledby="about" { h2 #about { "Link" } (about(link)) }
         section aria-labelledby="over" {
             h2 #over { "Connections over it" }

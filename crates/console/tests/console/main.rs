@@ -6,6 +6,7 @@ mod files;
 mod handshake;
 mod live;
 mod pages;
+mod relays;
 mod sessions;
 mod types;
 
