@@ -94,7 +94,7 @@ pub struct Relay {
     pub outbox: String,
     /// The directory that bundles are read from, an absolute path.
     pub inbox: String,
-    /// The form of what goes out. What comes in may have either.
+    /// The form of what goes out, and of what is taken: a file of the other form is put aside.
     pub form: Form,
     /// Whether nothing comes back that could acknowledge what went out.
     pub one_way: bool,

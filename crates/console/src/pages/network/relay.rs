@@ -99,7 +99,7 @@ pub(super) fn files(set: &Relay, life: &RelayLife) -> Markup {
     let missing = html! {
         (grouped(life.gaps))
         @if life.lost > 0 { ", and " (grouped(life.lost)) " given up" }
-        @if life.gaps > 0 { span.hint { @if set.one_way { " They may come with a repetition, or by redundancy." } @else { " They are asked for." } } }
+        @if life.gaps > 0 { span.hint { @if set.one_way { " They may come with a repetition, or with the next snapshot." } @else { " They are asked for." } } }
     };
     html! {
         section.card aria-labelledby="files" {
