@@ -18,7 +18,7 @@ mod invite;
 mod link;
 mod proof;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use envelope::Kind;
 pub use invite::InviteCode;

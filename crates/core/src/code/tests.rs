@@ -21,10 +21,10 @@ const LATER: Time = Time::from_micros(1_700_100_000_000_000);
 
 /// A real identity key.
 #[derive(Debug)]
-struct Key(EcdsaKeyPair);
+pub(crate) struct Key(EcdsaKeyPair);
 
 impl Key {
-    fn new() -> Key {
+    pub(crate) fn new() -> Key {
         Key(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"))
     }
 }
@@ -45,7 +45,7 @@ impl Signer for Key {
 }
 
 #[derive(Debug)]
-struct Ecdsa;
+pub(crate) struct Ecdsa;
 
 impl Verifier for Ecdsa {
     fn verify(&self, key: &PublicKey, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool {

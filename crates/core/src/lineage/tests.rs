@@ -1,46 +1,5 @@
-use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey,
-};
-
 use super::*;
-
-#[derive(Debug)]
-struct Key(EcdsaKeyPair);
-
-impl Key {
-    fn new() -> Key {
-        Key(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key"))
-    }
-}
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().expect("a public key");
-        PublicKey::from_spki(der.as_ref())
-    }
-
-    fn sign(&self, purpose: Purpose, message: &[u8]) -> Result<[u8; 64], CannotSign> {
-        let signature = self.0.sign(&SystemRandom::new(), &purpose.input(message));
-        let signature = signature.map_err(|_| CannotSign)?;
-        signature.as_ref().try_into().map_err(|_| CannotSign)
-    }
-}
-
-#[derive(Debug)]
-struct Ecdsa;
-
-impl Verifier for Ecdsa {
-    fn verify(&self, key: &PublicKey, purpose: Purpose, message: &[u8], signature: &[u8]) -> bool {
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.as_spki());
-        key.verify(&purpose.input(message), signature).is_ok()
-    }
-
-    fn lineage(&self, _: &PublicKey, _: &[u8]) -> Option<Lineage> {
-        None
-    }
-}
+use crate::code::tests::{Ecdsa, Key};
 
 /// A lineage of so many keys, with the keys.
 fn line(length: usize) -> (Vec<Key>, Lineage) {
